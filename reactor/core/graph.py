@@ -1,0 +1,306 @@
+"""The graph: definitions compiled to look-ups, and refused here where they cannot be right.
+
+An index from an asset to the rules that name it: the cost of an event grows with the rules that it concerns, never with all rules.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from reactor.core.plan import Plan, Term, compile_plan
+from reactor.model.asset import Asset
+from reactor.model.condition import SCHEDULE, Operand
+from reactor.model.errors import DefinitionError, nearest
+from reactor.model.events import Json
+from reactor.model.ids import NO_KEY, AssetName, Instant, PartitionKey, TaskName, WaitKey, WorkflowName
+from reactor.model.partitions import Partitions, Static, time_of
+from reactor.model.sensor import Sensor
+from reactor.model.workflow import Again, Task, Workflow
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A task with its compiled rule."""
+
+    task: Task
+    plan: Plan
+    partitions: Partitions | None
+    by_partition: bool
+    """Its key is a partition: never two runs of one at once, and later requests merge."""
+    digest: str
+
+    @property
+    def name(self) -> TaskName:
+        return self.task.name
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """All definitions of a project, checked and indexed."""
+
+    assets: Mapping[AssetName, Asset]
+    workflows: Mapping[WorkflowName, Workflow]
+    sensors: tuple[Sensor[..., object], ...]
+    nodes: Mapping[TaskName, Node]
+    consumers: Mapping[AssetName, tuple[tuple[Node, tuple[Term, ...]], ...]]
+    makers: Mapping[AssetName, TaskName]
+    schedules: tuple[AssetName, ...]
+    warnings: tuple[str, ...] = ()
+
+    def owner_of(self, asset: AssetName) -> str:
+        """The asset's owner, else its maker's, else that of a task that waits for it."""
+        known = self.assets.get(asset)
+        if known is not None and known.owner:
+            return known.owner
+        maker = self.makers.get(asset)
+        if maker is not None:
+            return self.nodes[maker].task.owner
+        return next((node.task.owner for node, _ in self.consumers.get(asset, ())), "")
+
+    def keys(self, node: Node, term: Term, partition: PartitionKey, fields: Mapping[str, Json] | None) -> tuple[WaitKey, ...]:
+        """What the rule is evaluated for when this term's asset announces this partition. Empty: it cannot be told."""
+        rule = node.plan.rule
+        if rule.key_field is not None:
+            value = (fields or {}).get(rule.key_field)
+            return () if value is None or isinstance(value, (dict, list)) else (WaitKey(_text(value)),)
+        if term.asset.startswith(SCHEDULE):
+            return _tick_keys(node.partitions, partition)
+        if node.partitions is None:
+            return (NO_KEY,)
+        if term.operand.rollup is not None:
+            unit, fine = time_of(term.operand.rollup.unit), time_of(self.assets[term.asset].partitions)
+            assert unit is not None and fine is not None
+            return (WaitKey(unit.key_of(fine.begin(partition))),)
+        return (WaitKey(partition),)
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _tick_keys(partitions: Partitions | None, slot: PartitionKey) -> tuple[WaitKey, ...]:
+    time = time_of(partitions)
+    if time is not None:
+        return (WaitKey(time.newest_finished(Instant(int(slot)))),)
+    return tuple(WaitKey(k) for k in partitions.keys) if isinstance(partitions, Static) else (NO_KEY,)
+
+
+@dataclass
+class _Build:
+    assets: dict[AssetName, Asset] = field(default_factory=dict)
+    makers: dict[AssetName, TaskName] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def build(
+    assets: Iterable[Asset],
+    sensors: Iterable[Sensor[..., object]],
+    workflows: Iterable[Workflow],
+    digests: Mapping[str, str] | None = None,
+) -> Graph:
+    """The definitions as a graph.
+
+    `digests`: the code version of each file, by its path.
+
+    Raises:
+        DefinitionError: every reason at once, each with its place and the nearest name.
+    """
+    made = _Build()
+    wrong: list[str] = []
+    flows = _unique(list(workflows), wrong)
+    tasks = [t for w in flows.values() for t in w.tasks.values()]
+    for asset in (*assets, *(o for t in tasks for o in t.outputs), *_mentioned(tasks)):
+        _add_asset(made, asset, wrong)
+    nodes: dict[TaskName, Node] = {}
+    for task in tasks:
+        _check_task(made, task, nodes, wrong)
+        try:
+            if not _unknown(made, task, wrong):
+                nodes[task.name] = _node(made, task, digests or {})
+        except DefinitionError as error:
+            wrong.append(f"{_at(task)}: {error}")
+    wrong.extend(_cycles(nodes, made.makers))
+    held = list(sensors)
+    _check_sensors(held, wrong)
+    if wrong:
+        raise DefinitionError("\n".join(wrong))
+    return _finish(made, flows, held, nodes)
+
+
+def _finish(
+    made: _Build, flows: dict[WorkflowName, Workflow], sensors: list[Sensor[..., object]], nodes: dict[TaskName, Node]
+) -> Graph:
+    consumers: dict[AssetName, list[tuple[Node, tuple[Term, ...]]]] = {}
+    for node in nodes.values():
+        for name in dict.fromkeys(t.asset for t in node.plan.terms):
+            consumers.setdefault(name, []).append((node, node.plan.terms_of(name)))
+    schedules = tuple(sorted(name for name in consumers if name.startswith(SCHEDULE)))
+    return Graph(
+        assets=made.assets,
+        workflows=flows,
+        sensors=tuple(sensors),
+        nodes=nodes,
+        consumers={name: tuple(found) for name, found in consumers.items()},
+        makers=made.makers,
+        schedules=schedules,
+        warnings=tuple(made.warnings),
+    )
+
+
+def _unique(workflows: list[Workflow], wrong: list[str]) -> dict[WorkflowName, Workflow]:
+    flows: dict[WorkflowName, Workflow] = {}
+    seen: dict[TaskName, Task] = {}
+    for flow in workflows:
+        if flow.name in flows and flows[flow.name] is not flow:
+            wrong.append(f"Two workflows are called {flow.name!r}. Rename one of them.")
+        flows[flow.name] = flow
+        for task in flow.tasks.values():
+            other = seen.setdefault(task.name, task)
+            if other is not task:
+                wrong.append(f"{_at(task)}: a task called {task.name!r} exists already at {_at(other)}. Names are unique in a project.")
+    return flows
+
+
+def _mentioned(tasks: list[Task]) -> list[Asset]:
+    """Assets that stand in conditions as values carry their definition with them."""
+    return [a for t in tasks for a in t.inputs.leaves() if isinstance(a, Asset)]
+
+
+def _add_asset(made: _Build, asset: Asset, wrong: list[str]) -> None:
+    known = made.assets.setdefault(AssetName(asset.name), asset)
+    if known != asset:
+        wrong.append(
+            f"Asset {asset.name!r} is defined twice, and differently: {known!r} and {asset!r}. Define it once and import it."
+        )
+
+
+def _check_task(made: _Build, task: Task, nodes: dict[TaskName, Node], wrong: list[str]) -> None:
+    if not task.owner.strip():
+        wrong.append(f"{_at(task)}: task {task.name!r} has no owner. Name who is told when it fails.")
+    for asset in task.outputs:
+        other = made.makers.setdefault(AssetName(asset.name), task.name)
+        if other != task.name:
+            wrong.append(
+                f"{_at(task)}: {asset.name!r} is made by {task.name!r} and by {other!r}. An output has one maker: "
+                "split the asset, or let one task do both."
+            )
+
+
+def _unknown(made: _Build, task: Task, wrong: list[str]) -> bool:
+    names = {t.asset for t in task.inputs.operands()} | set(task.inputs.reads)
+    missing = sorted(n for n in names if n not in made.assets and not n.startswith(SCHEDULE))
+    for name in missing:
+        wrong.append(
+            f"{_at(task)}: task {task.name!r} waits for {name!r}, but no asset is called so.{nearest(name, made.assets)}"
+        )
+    return bool(missing)
+
+
+def _node(made: _Build, task: Task, digests: Mapping[str, str]) -> Node:
+    partitions = _partitions(made, task)
+    by_partition = partitions is not None and task.inputs.key_field is None
+    _check_meeting(made, task, partitions)
+    again = _again(task, by_partition)
+    sizes = {name: a.partitions for name, a in made.assets.items()}
+    plan = compile_plan(task.inputs, again, sizes)
+    return Node(task, plan, partitions, by_partition, digests.get(task.place.rpartition(":")[0], ""))
+
+
+def _again(task: Task, by_partition: bool) -> Again:
+    if task.again is not None:
+        return task.again
+    if task.inputs.reset == "none":
+        return "rerun"
+    return "rerun" if by_partition and task.inputs.reset is None and task.inputs.consume == "latest" else "all new"
+
+
+def _partitions(made: _Build, task: Task) -> Partitions | None:
+    """How the runs of a task are cut: as it says, else as its outputs are, else as its inputs are."""
+    if task.partitions is not None:
+        return task.partitions
+    outputs = {a.partitions for a in task.outputs}
+    if len(outputs) > 1:
+        raise DefinitionError(
+            f"task {task.name!r} has outputs that are cut differently: {', '.join(a.name for a in task.outputs)}. "
+            "Say partitions=..., or make them in tasks of their own."
+        )
+    if outputs:
+        return outputs.pop()
+    if task.inputs.key_field is not None:
+        return None
+    cuts = [_cut(made, t) for t in task.inputs.operands() if not t.asset.startswith(SCHEDULE)]
+    found = [c for c in dict.fromkeys(cuts) if c is not None]
+    return found[0] if found else None
+
+
+def _cut(made: _Build, operand: Operand) -> Partitions | None:
+    return operand.rollup.unit if operand.rollup is not None else made.assets[operand.asset].partitions
+
+
+def _check_meeting(made: _Build, task: Task, partitions: Partitions | None) -> None:
+    """Keys that can never meet are refused: a rule that would wait for ever is a mistake, not a rule."""
+    for operand in task.inputs.operands():
+        if operand.asset.startswith(SCHEDULE):
+            continue
+        asset = made.assets[operand.asset]
+        if operand.rollup is not None:
+            _check_rollup(task, operand, asset)
+        cut = _cut(made, operand)
+        if task.inputs.key_field is None and partitions is not None and cut != partitions:
+            how = cut.describe() if cut else "not partitioned"
+            raise DefinitionError(
+                f"task {task.name!r} runs for each partition ({partitions.describe()}), but its input {asset.name!r} is cut "
+                f"otherwise ({how}): their keys can never meet, so it would wait for ever. Roll it up with "
+                f"{asset.name}.all_of(...), or only read it: inputs=(...).reading({asset.name})."
+            )
+
+
+def _check_rollup(task: Task, operand: Operand, asset: Asset) -> None:
+    assert operand.rollup is not None
+    fine, unit = time_of(asset.partitions), time_of(operand.rollup.unit)
+    rank = {"hour": 0, "day": 1, "month": 2}
+    if fine is None or unit is None or rank[fine.unit] >= rank[unit.unit]:
+        raise DefinitionError(f"task {task.name!r}: {operand} cannot be rolled up; {asset.name!r} is not cut finer than that.")
+    if fine.timezone != unit.timezone:
+        raise DefinitionError(
+            f"task {task.name!r}: {asset.name!r} is cut in {fine.timezone} and rolled up in {unit.timezone}; the hours of one "
+            "day would lie in two. Use one time zone."
+        )
+    most = {("hour", "day"): 25, ("hour", "month"): 31 * 24 + 1, ("day", "month"): 31}[(fine.unit, unit.unit)]
+    asked = operand.rollup.at_least
+    if asked is not None and not 1 <= asked <= most:
+        raise DefinitionError(f"task {task.name!r}: {operand} asks for {asked}, but a {unit.unit} has at most {most}: it could never start.")
+    if not 0 <= operand.rollup.missing_at_most < most:
+        raise DefinitionError(f"task {task.name!r}: {operand}: missing_at_most lies between 0 and {most - 1}.")
+
+
+def _cycles(nodes: Mapping[TaskName, Node], makers: Mapping[AssetName, TaskName]) -> list[str]:
+    done: set[TaskName] = set()
+    found: list[str] = []
+
+    def visit(name: TaskName, path: list[TaskName]) -> None:
+        if name in path:
+            loop = [*path[path.index(name) :], name]
+            found.append(f"These tasks wait for each other in a circle, so none could ever start: {' -> '.join(loop)}.")
+            return
+        if name in done or name not in nodes:
+            return
+        for term in nodes[name].plan.terms:
+            if term.asset in makers:
+                visit(makers[term.asset], [*path, name])
+        done.add(name)
+
+    for name in nodes:
+        visit(name, [])
+    return found[:1]
+
+
+def _check_sensors(sensors: list[Sensor[..., object]], wrong: list[str]) -> None:
+    seen: dict[str, Sensor[..., object]] = {}
+    for sensor in sensors:
+        other = seen.setdefault(sensor.name, sensor)
+        if other is not sensor:
+            wrong.append(f"Two sensors are called {sensor.name!r}. Rename one, or give it name=...")
+
+
+def _at(task: Task) -> str:
+    return task.place or f"workflow {task.workflow}"

@@ -1,0 +1,166 @@
+"""THE STEP: one event in, its consequences out. Production, simulation, replay and tests all drive this one function.
+
+    step(graph, state, event, now, ids) -> Answer
+
+Everything that happens is an event to it: readiness, the outcome of an attempt, a timer that is due, a deadline, what a person asks. A duplicate
+or a late one is an ordinary input that changes nothing. Time, ids and chance come in as arguments, so the same arguments give the same
+answer. What an event can touch is told by `needs`, and must have been loaded into the state before.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from reactor.core.graph import Graph
+from reactor.core.plan import accepts, feed
+from reactor.core.readiness import accept, announce, output_partition
+from reactor.core.runs import on_again, on_cancel, on_lost, on_outcome, on_retry_due, request
+from reactor.core.state import PlaceKey, SlotKey, State
+from reactor.model.commands import Alert, AlertKind
+from reactor.model.condition import SCHEDULE
+from reactor.model.events import Dispose, Item, Json, Readiness, Ready
+from reactor.model.ids import AssetName, Instant, Owner, PartitionKey, RunId
+from reactor.model.outcome import (
+    CancelRun,
+    DeadlineDue,
+    Ending,
+    Lost,
+    Outcome,
+    RetryDue,
+    RuleChanged,
+    RunAgain,
+    StepEvent,
+)
+from reactor.model.ports import Ids
+from reactor.model.slot import Slot, Wait
+
+
+class Needs(msgspec.Struct):
+    """What has to be in the state before a stretch of events is stepped through."""
+
+    slots: set[SlotKey] = msgspec.field(default_factory=set)
+    waits: set[PlaceKey] = msgspec.field(default_factory=set)
+    closed: set[RunId] = msgspec.field(default_factory=set)
+
+
+def needs(graph: Graph, state: State, event: StepEvent, into: Needs) -> None:
+    """Adds what this event can touch."""
+    if isinstance(event, Readiness):
+        _needs(graph, event.asset, event.partition, event.evidence, into)
+    elif isinstance(event, Outcome):
+        run = state.runs.get(event.run)
+        if run is not None and event.ending is Ending.SUCCEEDED:
+            for asset, evidence in event.outputs.items():
+                _needs(graph, asset, output_partition(graph, run, asset), evidence, into)
+    elif isinstance(event, DeadlineDue):
+        into.slots.add((event.asset, event.partition))
+    elif isinstance(event, RunAgain):
+        into.closed.add(event.run)
+    elif isinstance(event, RuleChanged):
+        into.waits.add((event.task, event.key))
+
+
+def _needs(graph: Graph, asset: AssetName, partition: PartitionKey, evidence: bytes, into: Needs) -> None:
+    keyed = any(node.plan.rule.key_field is not None for node, _ in graph.consumers.get(asset, ()))
+    needs_of_ready(graph, Ready(asset, partition, msgspec.json.decode(evidence) if keyed else {}), into)
+
+
+def needs_of_ready(graph: Graph, ready: Ready, into: Needs) -> None:
+    """Adds what a sensor's answer can touch, before it has its number in the ledger."""
+    if not ready.asset.startswith(SCHEDULE):
+        into.slots.add((ready.asset, ready.partition))
+    fields: Mapping[str, Json] | None = None
+    for node, terms in graph.consumers.get(ready.asset, ()):
+        if node.plan.rule.key_field is not None and fields is None:
+            fields = {"partition": ready.partition, **ready.evidence}
+        for term in terms:
+            for key in graph.keys(node, term, ready.partition, fields):
+                into.waits.add((node.name, key))
+
+
+def fill(state: State, wanted: Needs, slots: list[Slot], waits: list[Wait]) -> None:
+    """Puts what the store found into the state, and what it did not find as new."""
+    for slot in slots:
+        state.slots[slot.asset, slot.partition] = slot
+    for wait in waits:
+        state.waits[wait.task, wait.key] = wait
+    for asset, partition in wanted.slots:
+        if (asset, partition) not in state.slots:
+            state.slots[asset, partition] = Slot(asset, partition)
+    for task, key in wanted.waits:
+        if (task, key) not in state.waits:
+            state.waits[task, key] = Wait(task, key)
+
+
+def step(graph: Graph, state: State, event: StepEvent, now: Instant, ids: Ids) -> str | None:
+    """One event. Its consequences are in `state.changes`; returns why a person's command was refused, where it was."""
+    match event:
+        case Readiness():
+            accept(graph, state, event, now, ids)
+        case Outcome():
+            run = on_outcome(graph, state, event, now, ids)
+            if run is not None:
+                announce(graph, state, run, event, now, ids)
+        case RetryDue():
+            on_retry_due(graph, state, event, now, ids)
+        case DeadlineDue():
+            _on_deadline(graph, state, event, now)
+        case Lost():
+            on_lost(graph, state, event, now, ids)
+        case CancelRun():
+            return on_cancel(graph, state, event, now, ids)
+        case RunAgain():
+            return on_again(graph, state, event, now, ids)
+        case RuleChanged():
+            _on_rule_changed(graph, state, event, now, ids)
+    return None
+
+
+def _on_deadline(graph: Graph, state: State, event: DeadlineDue, now: Instant) -> None:
+    slot = state.slot(event.asset, event.partition)
+    if slot.version or slot.late_since is not None:
+        return
+    state.put_slot(msgspec.structs.replace(slot, late_since=event.due))
+    what = f"{event.asset} {event.partition}"
+    held_up = sorted(node.name for node, _ in graph.consumers.get(event.asset, ()))
+    text = f"{what} is late: it was due and nothing has come." + (f" Waiting for it: {', '.join(held_up)}." if held_up else "")
+    alert = Alert(
+        f"late/{event.asset}/{event.partition}", AlertKind.LATE, Owner(graph.owner_of(event.asset)), what, text, now
+    )
+    state.changes.alerts.append(alert)
+    state.changes.commands.append(alert)
+
+
+def _on_rule_changed(graph: Graph, state: State, event: RuleChanged, now: Instant, ids: Ids) -> None:
+    """An open wait moves to the new rule: each item to the operands that accept it now. Nothing is dropped without a line in the ledger."""
+    wait, node = state.waits[event.task, event.key], graph.nodes.get(event.task)
+    if node is None or wait.plan == node.plan.digest or not wait.items:
+        return
+    fresh: list[tuple[Item, ...]] = []
+    for seq, item in {i.seq: i for i in wait.items}.items():
+        fields = {"partition": item.partition, **msgspec.json.decode(item.evidence)}
+        placed = tuple(
+            msgspec.structs.replace(item, operand=t.index)
+            for t in node.plan.terms_of(item.asset)
+            if accepts(t, fields)[0] and event.key in graph.keys(node, t, item.partition, fields)
+        )
+        if placed:
+            fresh.append(placed)
+        elif not item.used:
+            state.dispose(item, node.name, Dispose.RELEASED, f"the rule was changed and does not ask for event {seq} any more", now)
+    _rebuild(graph, state, wait, fresh, now, ids)
+
+
+def _rebuild(graph: Graph, state: State, wait: Wait, fresh: list[tuple[Item, ...]], now: Instant, ids: Ids) -> None:
+    node = graph.nodes[wait.task]
+    state.put_wait(Wait(wait.task, wait.key, wait.generation, (), wait.since, node.plan.digest))
+    waiting = [items for items in fresh if not items[0].used]
+    settled = tuple(i for items in fresh if items[0].used for i in items)
+    state.put_wait(msgspec.structs.replace(state.waits[wait.task, wait.key], items=settled))
+    for items in waiting:
+        fed = feed(node.plan, state.waits[wait.task, wait.key], items, now)
+        for item, outcome, detail in fed.gone:
+            state.dispose(item, node.name, outcome, detail, now)
+        state.put_wait(fed.wait)
+        if fed.start is not None:
+            request(graph, state, node, wait.key, fed.start, now, ids)

@@ -1,0 +1,114 @@
+"""Assets: named data products, usually cut into partitions."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
+
+import msgspec
+
+from reactor.model.condition import Condition, Operand
+from reactor.model.duration import micros
+from reactor.model.errors import DefinitionError
+from reactor.model.events import EVIDENCE_LIMIT, Json, Ready, Status
+from reactor.model.ids import NO_PARTITION, AssetName, PartitionKey
+from reactor.model.partitions import Partitions, instant, time_of
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
+
+
+@dataclass(frozen=True)
+class Asset(Condition):
+    """A named data product. It is a condition itself: joined with `&` and `|`; `ready` announces a partition of it.
+
+    `due` is when a partition should be there: a local time of day on the day after the period (`"02:00"`), or a length of time
+    after its end (`"15m"`).
+    """
+
+    name: str
+    partitions: Partitions | None = None
+    _: KW_ONLY
+    owner: str | None = None
+    due: str | None = None
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise DefinitionError(
+                f"{self.name!r} cannot name an asset. Begin with a letter; then letters, digits, '_', '.' and '-', 128 at most."
+            )
+        self._check_due()
+
+    def _check_due(self) -> None:
+        if self.due is None:
+            return
+        if time_of(self.partitions) is None:
+            raise DefinitionError(
+                f"Asset {self.name!r} has due={self.due!r}, but its partitions are not cut by time, so there is no moment to "
+                "count from. Give it Daily, Hourly or Monthly partitions, or leave `due` out."
+            )
+        if ":" in self.due:
+            try:
+                datetime.strptime(self.due, "%H:%M")
+            except ValueError as error:
+                raise DefinitionError(f"Asset {self.name!r}: due={self.due!r} is not a time of day such as '08:00'.") from error
+        else:
+            micros(self.due)
+
+    def ready(
+        self,
+        partition: str | None = None,
+        *,
+        status: Status | str = Status.OK,
+        at: datetime | None = None,
+        evidence: Mapping[str, Json] | None = None,
+        **more: Json,
+    ) -> Ready:
+        """A partition of this asset has arrived. Keyword arguments are its evidence: JSON values that describe it.
+
+        Raises:
+            ValueError: the partition is not one of this asset's, or the evidence is no JSON or larger than 16 KiB.
+        """
+        key = self.partition(partition)
+        facts = {**(evidence or {}), **more}
+        try:
+            size = len(msgspec.json.encode(facts))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"The evidence for {self.name} cannot be written as JSON: {error}.") from error
+        if size > EVIDENCE_LIMIT:
+            raise ValueError(
+                f"The evidence for {self.name} has {size} bytes; {EVIDENCE_LIMIT} are allowed. Put the data where it belongs "
+                "and name the place."
+            )
+        when = None if at is None else instant(at)
+        return Ready(AssetName(self.name), key, facts, Status(status), when)
+
+    def partition(self, key: str | None) -> PartitionKey:
+        """The key as a partition of this asset. Raises ValueError with the reason where it is none."""
+        if self.partitions is None:
+            if key:
+                raise ValueError(f"{self.name} is not partitioned, but was given the partition {key!r}.")
+            return NO_PARTITION
+        if key is None:
+            raise ValueError(f"{self.name} is partitioned ({self.partitions.describe()}), but no partition was given.")
+        wrong = self.partitions.refuse(str(key))
+        if wrong:
+            raise ValueError(f"{self.name} has no such partition: {wrong}")
+        return PartitionKey(str(key))
+
+    def operands(self) -> Iterator[Operand]:
+        yield self.operand()
+
+    def operand(self) -> Operand:
+        return Operand(AssetName(self.name))
+
+    def where(self, text: str = "", /, **fields: Json) -> Operand:
+        """See `Operand.where`."""
+        return self.operand().where(text, **fields)
+
+    def all_of(self, unit: Partitions, *, missing_at_most: int = 0, at_least: int | None = None) -> Operand:
+        """See `Operand.all_of`."""
+        return self.operand().all_of(unit, missing_at_most=missing_at_most, at_least=at_least)
+
+    def __str__(self) -> str:
+        return self.name

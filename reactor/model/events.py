@@ -1,0 +1,223 @@
+"""Events: what arrived, and what the engine is handed.
+
+`Record`, `File`, `CloudEvent`, `Row` and `Tick` are what a source yields and a sensor is given. `Ready` is what a sensor
+answers. `Readiness` is a `Ready` with its place in the ledger: the one kind of data event that the core knows.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Any  # JSON values have no narrower type that users could live with
+
+import msgspec
+
+from reactor.model.ids import NO_PARTITION, AssetName, EventId, Instant, Lane, PartitionKey, SensorName, SourceName
+
+Json = Any  # the one named hole: a JSON value
+
+EVIDENCE_LIMIT = 16 * 1024
+"""Bytes of JSON that a readiness event may carry."""
+
+
+class Status(StrEnum):
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Record(msgspec.Struct):
+    """One record of a topic, of Kafka or of the embedded log.
+
+    `value` decodes the body as JSON when it is first asked for; `body` is the bytes as they came (None: a tombstone).
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: Instant
+    key: bytes | None
+    body: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    _value: Json = msgspec.UNSET
+
+    @property
+    def value(self) -> Json:
+        """The body as JSON. Raises `msgspec.DecodeError` where it is not JSON; the event is then dead-lettered."""
+        if self._value is msgspec.UNSET:
+            self._value = None if self.body is None else msgspec.json.decode(self.body)
+        return self._value
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8 text. Raises `UnicodeDecodeError`."""
+        return (self.body or b"").decode()
+
+    def header(self, name: str) -> str | None:
+        for key, value in self.headers:
+            if key == name:
+                return value.decode("utf-8", "replace")
+        return None
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file that is complete. `path` is absolute; `name` is relative to the folder that is watched."""
+
+    path: str
+    name: str
+    fields: Mapping[str, str]
+    """What the pattern's `{placeholders}` matched."""
+    size: int
+    mtime: Instant
+    version: int
+    """The n-th content that was seen under this name, from 1."""
+
+    @property
+    def stem(self) -> str:
+        return PurePosixPath(self.name).stem
+
+
+class CloudEvent(msgspec.Struct, frozen=True):
+    """A CloudEvents 1.0 event that came by HTTP. `id` and `source` together are its identity."""
+
+    id: str
+    source: str
+    type: str
+    subject: str | None = None
+    time: Instant | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    data: Json = None
+    extensions: Mapping[str, Json] = {}
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row of a polled query, by column name."""
+
+    values: Mapping[str, Json]
+    cursor: Json
+
+    def __getitem__(self, column: str) -> Json:
+        return self.values[column]
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """A moment that a schedule names. `at` is the slot, not the time at which it was noticed."""
+
+    schedule: str
+    at: Instant
+
+
+Payload = Record | File | CloudEvent | Row | Tick
+
+
+class RawEvent(msgspec.Struct):
+    """A payload with its place in its source."""
+
+    payload: Payload
+    position: int
+    """Its number in its lane: a Kafka offset, or a count that the source keeps. Grows; gaps are allowed."""
+    id: str = ""
+    """The identity that redelivery is recognised by. Empty where the position is the identity (Kafka)."""
+    traceparent: str | None = None
+    error: str | None = None
+    """Set where the source itself could not make a payload of it (a 10 MB record, a file that vanished)."""
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A sensor's answer: this cut of this asset has arrived. Made with `Asset.ready`."""
+
+    asset: AssetName
+    partition: PartitionKey = NO_PARTITION
+    evidence: Mapping[str, Json] = {}
+    status: Status = Status.OK
+    at: Instant | None = None
+    """When the event says that it happened, where that differs from its arrival."""
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """A readiness event with everything that the ledger keeps of it. Stored whole."""
+
+    seq: int
+    """Its number in this ledger: grows with every readiness event, never used twice."""
+    id: EventId
+    asset: AssetName
+    partition: PartitionKey
+    status: Status
+    evidence: bytes
+    """JSON, at most `EVIDENCE_LIMIT` bytes."""
+    arrived: Instant
+    at: Instant
+    source: SourceName
+    lane: Lane
+    position: int
+    by: SensorName
+    """The sensor, or `task NAME` for the output of a run."""
+    run: str = ""
+    """The run that made it, where one did."""
+    traceparent: str | None = None
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A readiness event as one operand of a wait, or one input of a run, holds it."""
+
+    operand: int
+    seq: int
+    event: EventId
+    asset: AssetName
+    partition: PartitionKey
+    version: int
+    at: Instant
+    evidence: bytes
+    traceparent: str | None
+    used: bool = False
+    """A start was handed this one before; it stays because the rule runs again on a new version of any input."""
+
+
+class Dispose(StrEnum):
+    """Where a readiness event ended for one rule. `pending` and `used` are not written: they are in the waits and the runs."""
+
+    FILTERED = "filtered"
+    SUPERSEDED = "superseded"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+    EXPIRED = "expired"
+    DROPPED = "dropped"
+    STATUS = "status"
+    """The event itself said that it is not ok."""
+    MERGED = "merged"
+    """A newer request for the same partition took its place before the run began."""
+    RECORDED = "recorded"
+    """The rule only records new versions after its start."""
+    RELEASED = "released"
+    """The rule is gone from the definitions; its wait was closed."""
+
+
+class Disposition(msgspec.Struct, frozen=True):
+    """One line of the ledger: event `seq`, for rule `task` (empty: for the asset as a whole), ended so."""
+
+    seq: int
+    task: str
+    outcome: Dispose
+    detail: str = ""
+    at: Instant = Instant(0)
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """An event that could not be turned into readiness, kept whole, to be looked at and retried."""
+
+    source: SourceName
+    lane: Lane
+    position: int
+    sensor: str
+    reason: str
+    detail: str
+    """A traceback, redacted."""
+    body: bytes
+    """The payload as JSON, at most 1 MiB; of a larger one its size and digest."""
+    at: Instant
+    digest: str = ""
+    """The version of the sensor's file."""
+    id: int = 0
+    """Given by the store."""
+    state: str = "open"
+    """`open`, `retried` or `dropped`."""

@@ -1,0 +1,80 @@
+"""How an attempt ended, and what a person or the clock asks of the engine: the inputs of `step` beside readiness."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from reactor.model.events import Readiness
+from reactor.model.ids import AssetName, Instant, PartitionKey, RunId, TaskName, WaitKey
+from reactor.model.run import CheckResult
+
+
+class Ending(StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    CANCELLED = "cancelled"
+    DIED = "died"
+    """The process that ran it was killed, or ended without an answer."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What an executor answers for one attempt, after its checks."""
+
+    run: RunId
+    token: int
+    ending: Ending
+    ended: Instant
+    executor: str
+    error: str | None = None
+    permanent: bool = False
+    outputs: Mapping[AssetName, bytes] = {}
+    """Evidence (JSON) for each output that is announced. An output that is not named here is not announced."""
+    checks: tuple[CheckResult, ...] = ()
+    exit_code: int | None = None
+
+
+class RetryDue(msgspec.Struct, frozen=True):
+    """The wait between two attempts is over."""
+
+    run: RunId
+    token: int
+
+
+class DeadlineDue(msgspec.Struct, frozen=True):
+    """The moment by which a slot should have been ready has come."""
+
+    asset: AssetName
+    partition: PartitionKey
+    due: Instant
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """The engine that had handed out this attempt is gone. Said once for each running run when an engine starts."""
+
+    run: RunId
+    token: int
+
+
+class CancelRun(msgspec.Struct, frozen=True):
+    run: RunId
+    by: str
+    reason: str = ""
+
+
+class RunAgain(msgspec.Struct, frozen=True):
+    """A person asks for a failed, cancelled or expired run to be tried again, with the same inputs."""
+
+    run: RunId
+    by: str
+
+
+class RuleChanged(msgspec.Struct, frozen=True):
+    """The rule of a task is not the one that this wait was collected under."""
+
+    task: TaskName
+    key: WaitKey
+
+
+StepEvent = Readiness | Outcome | RetryDue | DeadlineDue | Lost | CancelRun | RunAgain | RuleChanged

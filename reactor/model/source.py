@@ -1,0 +1,149 @@
+"""Where events come from, as a user declares it. These are values: who connects is in `reactor.sources`."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from reactor.model.duration import Duration, micros
+from reactor.model.errors import DefinitionError
+from reactor.model.events import Json
+from reactor.model.ids import SourceName
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """The base of every declared source. Two sensors on equal specs share one connection."""
+
+    @property
+    def name(self) -> SourceName:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Kafka(SourceSpec):
+    """A topic. Where its broker is, is a setting (`kafka.servers`), so that definitions run unchanged in another place.
+
+    `start` is where reading begins when the topic is read for the first time.
+    """
+
+    topic: str
+    start: Literal["earliest", "latest"] = "earliest"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", self.topic):
+            raise DefinitionError(f"{self.topic!r} is no name of a topic: 1 to 249 letters, digits, '.', '_' and '-'.")
+
+    @property
+    def name(self) -> SourceName:
+        return SourceName(f"kafka:{self.topic}")
+
+
+@dataclass(frozen=True)
+class Files(SourceSpec):
+    """Files that land in a folder, by a pattern such as `landing/refunds-{day}.csv`, relative to the project.
+
+    `{name}` matches any characters but `/` and is handed on in `File.fields`; `*` matches without a name. A file is complete:
+
+    - `ready="settled"`: when its size and time have not changed for `settle`;
+    - `ready="named"`: as soon as it is there, where the producer writes elsewhere and renames into place;
+    - `ready="marker"`: when a file of the same name with `marker` appended is there (`refunds-1.csv.done`).
+    """
+
+    pattern: str
+    ready: Literal["settled", "named", "marker"] = "settled"
+    settle: Duration = "1s"
+    marker: str = ".done"
+    rescan: Duration = "30s"
+
+    def __post_init__(self) -> None:
+        micros(self.settle), micros(self.rescan)
+        if self.ready not in ("settled", "named", "marker"):
+            raise DefinitionError(f"Files(ready={self.ready!r}): one of 'settled', 'named', 'marker'.")
+        names = re.findall(r"\{([^}]*)\}", self.pattern)
+        wrong = [n for n in names if not n.isidentifier()]
+        if wrong or "{" in re.sub(r"\{[^{}]*\}", "", self.pattern):
+            raise DefinitionError(f"Files({self.pattern!r}): a placeholder is a name in braces, such as {{day}}.")
+        if len(set(names)) != len(names):
+            raise DefinitionError(f"Files({self.pattern!r}): each placeholder may stand once.")
+
+    @property
+    def name(self) -> SourceName:
+        return SourceName(f"files:{self.pattern}")
+
+
+@dataclass(frozen=True)
+class Http(SourceSpec):
+    """CloudEvents 1.0 that are posted to `/events`, by their type: `Http("com.shop.order.closed")`; `*` at the end matches any rest."""
+
+    type: str
+
+    @property
+    def name(self) -> SourceName:
+        return SourceName(f"http:{self.type}")
+
+
+@dataclass(frozen=True)
+class Schedule(SourceSpec):
+    """A clock: a cron text of five fields, or `every` a length of time.
+
+    Slots that passed while the service was down: `missed="last"` fires the newest of them, `"all"` each, `"none"` no one.
+    """
+
+    cron: str = ""
+    every: Duration | None = None
+    timezone: str = "UTC"
+    missed: Literal["last", "all", "none"] = "last"
+
+    def __post_init__(self) -> None:
+        if bool(self.cron) == (self.every is not None):
+            raise DefinitionError("Schedule takes either a cron text or every=, and exactly one of them.")
+        if self.every is not None and micros(self.every) < 1_000:
+            raise DefinitionError("Schedule(every=...): at least one millisecond.")
+        if self.missed not in ("last", "all", "none"):
+            raise DefinitionError(f"Schedule(missed={self.missed!r}): one of 'last', 'all', 'none'.")
+
+    @property
+    def name(self) -> SourceName:
+        return SourceName(f"schedule:{self.cron or f'every {self.every}'}@{self.timezone}")
+
+
+class Cursor(Protocol):
+    """The part of a DB-API 2.0 cursor that a polled table needs."""
+
+    @property
+    def description(self) -> Json: ...
+    def execute(self, operation: str, parameters: Json = ..., /) -> object: ...
+    def fetchmany(self, size: int = ..., /) -> Json: ...
+
+
+class Connection(Protocol):
+    """The part of a DB-API 2.0 connection that a polled table needs."""
+
+    def cursor(self) -> Cursor: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Table(SourceSpec):
+    """A query that is asked again and again for rows beyond the last one seen.
+
+    `connect` is the path of a SQLite file (relative to the project), or a function that opens any DB-API 2.0 connection. The query
+    names the cursor column's last value in the connection's own parameter style and is ordered by that column:
+    `"select id, day from closings where id > :cursor order by id"`. `begin` is the value before the first row.
+    """
+
+    connect: str | Callable[[], Connection]
+    query: str
+    cursor: str
+    begin: Json = 0
+    every: Duration = "5s"
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        micros(self.every)
+
+    @property
+    def name(self) -> SourceName:
+        where = self.connect if isinstance(self.connect, str) else getattr(self.connect, "__qualname__", "function")
+        return SourceName(f"table:{self.label or where}")

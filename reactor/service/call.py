@@ -1,0 +1,157 @@
+"""Calling a sensor: what its parameters ask for, and what its answer may be."""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from reactor.core.graph import Graph
+from reactor.model.errors import DefinitionError, nearest
+from reactor.model.events import EVIDENCE_LIMIT, CloudEvent, File, Json, RawEvent, Ready, Record, Row, Tick
+from reactor.model.sensor import Sensor, State
+from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
+
+PAYLOADS: Mapping[type[SourceSpec], type] = {Kafka: Record, Files: File, Http: CloudEvent, Table: Row, Schedule: Tick}
+
+
+class BadAnswer(Exception):  # noqa: N818 - said of the answer
+    """The event does not fit the sensor's annotation, or the sensor's answer is no answer."""
+
+
+class Call:
+    """One sensor, ready to be called."""
+
+    def __init__(self, sensor: Sensor[..., object], convert: Callable[[RawEvent], Json], whole_batch: bool, state: bytes | None) -> None:
+        self.sensor = sensor
+        self.whole_batch = whole_batch
+        self.is_async = inspect.iscoroutinefunction(sensor.function)
+        self.wants_state = len(inspect.signature(sensor.function).parameters) == 2
+        self.digest = ""
+        self._convert = convert
+        self._kept = state or b"{}"
+        self._state = State(msgspec.json.decode(self._kept))
+
+    def ask(self, event: RawEvent) -> object:
+        value = self._convert(event)
+        return self.sensor.function(value, self._state) if self.wants_state else self.sensor.function(value)
+
+    async def ask_async(self, event: RawEvent) -> object:
+        return await typing.cast("typing.Awaitable[object]", self.ask(event))
+
+    def ask_batch(self, events: Sequence[RawEvent]) -> object:
+        values = [self._convert(e) for e in events]
+        return self.sensor.function(values, self._state) if self.wants_state else self.sensor.function(values)
+
+    async def ask_async_batch(self, events: Sequence[RawEvent]) -> object:
+        return await typing.cast("typing.Awaitable[object]", self.ask_batch(events))
+
+    def keep_state(self) -> None:
+        """The call was good: what it remembered stays. Raises BadAnswer where that is no JSON, or too much of it."""
+        if not self.wants_state:
+            return
+        try:
+            kept = msgspec.json.encode(self._state)
+        except (TypeError, ValueError) as error:
+            raise BadAnswer(f"what the sensor wants to remember is no JSON: {error}") from error
+        if len(kept) > State.LIMIT:
+            raise BadAnswer(f"the sensor wants to remember {len(kept)} bytes; {State.LIMIT} are allowed")
+        self._kept = kept
+
+    def restore_state(self) -> None:
+        """The call failed: what it half remembered is forgotten."""
+        if self.wants_state:
+            self._state = State(msgspec.json.decode(self._kept))
+
+    def state_bytes(self) -> bytes:
+        return self._kept
+
+
+def bind(sensor: Sensor[..., object], state: bytes | None) -> Call:
+    """The sensor, ready to be called.
+
+    Raises:
+        DefinitionError: its annotations ask for something that its source does not give.
+    """
+    expected = PAYLOADS[type(sensor.source)]
+    try:
+        hints = typing.get_type_hints(sensor.function)
+    except (NameError, TypeError) as error:
+        raise DefinitionError(f"Sensor {sensor.name!r}: its annotations cannot be read ({error}).") from error
+    parameters = list(inspect.signature(sensor.function).parameters)
+    wanted = hints.get(parameters[0], expected)
+    whole = typing.get_origin(wanted) in (list, Sequence)
+    if whole:
+        wanted = typing.get_args(wanted)[0]
+    if len(parameters) == 2 and hints.get(parameters[1]) is not State:
+        raise DefinitionError(
+            f"Sensor {sensor.name!r}: its second parameter {parameters[1]!r} is its memory; annotate it State (from reactor)."
+        )
+    return Call(sensor, _converter(sensor, wanted, expected), whole, state)
+
+
+def _converter(sensor: Sensor[..., object], wanted: Json, expected: type) -> Callable[[RawEvent], Json]:
+    if wanted is expected:
+        return lambda event: event.payload
+    if isinstance(wanted, type) and issubclass(wanted, BaseModel):
+        return _model(wanted)
+    raise DefinitionError(
+        f"Sensor {sensor.name!r} asks for {getattr(wanted, '__name__', wanted)}, but {sensor.source.name} gives {expected.__name__}. "
+        f"Annotate it {expected.__name__}, or a pydantic model of its payload."
+    )
+
+
+def _model(model: type[BaseModel]) -> Callable[[RawEvent], BaseModel]:
+    adapter = TypeAdapter(model)
+
+    def convert(event: RawEvent) -> BaseModel:
+        payload = event.payload
+        try:
+            if isinstance(payload, Record):
+                return adapter.validate_json(payload.body or b"null")
+            if isinstance(payload, CloudEvent):
+                return adapter.validate_python(payload.data)
+            if isinstance(payload, Row):
+                return adapter.validate_python(dict(payload.values))
+            return adapter.validate_python(dict(payload.fields) if isinstance(payload, File) else msgspec.structs.asdict(payload))
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'payload'}: {e['msg']}" for e in error.errors()[:5])
+            raise BadAnswer(f"the payload is no {model.__name__}: {faults}") from error
+
+    return convert
+
+
+def ready_of(graph: Graph, call: Call, answer: object) -> Sequence[Ready]:
+    """The sensor's answer as a list of readiness. Raises BadAnswer where it is none, or names what does not exist."""
+    if answer is None:
+        return ()
+    if isinstance(answer, Ready):
+        _check(graph, call, answer)
+        return (answer,)
+    if isinstance(answer, (list, tuple)):
+        for one in answer:
+            if not isinstance(one, Ready):
+                raise BadAnswer(f"the sensor answered a list with {type(one).__name__} in it; each entry is made with Asset.ready(...)")
+            _check(graph, call, one)
+        return _merged(answer)
+    raise BadAnswer(
+        f"the sensor answered {type(answer).__name__}; it answers None, or what Asset.ready(...) gives, or a list of these"
+    )
+
+
+def _merged(answers: Sequence[Ready]) -> Sequence[Ready]:
+    """One answer that names a slot twice announces it once: the last one counts."""
+    return tuple({(r.asset, r.partition): r for r in answers}.values())
+
+
+def _check(graph: Graph, call: Call, ready: Ready) -> None:
+    asset = graph.assets.get(ready.asset)
+    if asset is None:
+        raise BadAnswer(f"the sensor announced {ready.asset!r}, but no asset is called so.{nearest(ready.asset, graph.assets)}")
+    try:
+        asset.partition(ready.partition or None)
+    except ValueError as error:
+        raise BadAnswer(str(error)) from error
+    if len(ready.evidence) > 64 and len(msgspec.json.encode(ready.evidence)) > EVIDENCE_LIMIT:
+        raise BadAnswer(f"the evidence for {ready.asset} is larger than {EVIDENCE_LIMIT} bytes")

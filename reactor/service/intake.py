@@ -1,0 +1,127 @@
+"""Intake: one task per source hands its events to the user's sensors, and what they answer to the engine.
+
+A source is asked for its next batch only while few of its batches are under way: that is the back-pressure. A sensor that raises, answers
+wrongly or takes too long costs its event, never its topic: the event goes to the dead letters, whole, with the reason.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from reactor.core.admit import Judged
+from reactor.model.errors import ReactorError
+from reactor.model.events import RawEvent
+from reactor.model.ids import SourceName
+from reactor.service.engine import Engine
+from reactor.service.judge import SourceJudge
+from reactor.service.work import Arrival
+from reactor.sources.base import Batch, LaneStart, Source
+from reactor.store.base import SensorState
+
+log = logging.getLogger(__name__)
+
+UNDER_WAY = 4
+"""Batches of one source that may be on their way through the engine at once."""
+
+Unseen = Callable[[SourceName, Sequence[str]], Awaitable[set[str]]]
+
+
+class Intake:
+    """One source with the sensors that read it."""
+
+    def __init__(self, engine: Engine, source: Source, judge: SourceJudge, seen: Unseen) -> None:
+        self.source = source
+        self.judge = judge
+        self.error: str | None = None
+        """Why it stopped for good; None while it works."""
+        self._engine = engine
+        self._seen = seen
+        self._under_way: deque[tuple[Batch, asyncio.Future[None]]] = deque()
+        self._acknowledger: asyncio.Task[None] | None = None
+        self._freed = asyncio.Event()
+        self._durable = asyncio.Event()
+
+    async def run(self) -> None:
+        """Works until the source stops. What a source raises stops this source alone, and is shown."""
+        lanes = {
+            lane: LaneStart(at.position, at.cursor)
+            for (source, lane), at in self._engine.lanes.items()
+            if source == self.source.name
+        }
+        self._acknowledger = asyncio.create_task(self._acknowledge(), name=f"ack {self.source.name}")
+        try:
+            await self.source.start({at: start for at, start in lanes.items()})  # type: ignore[misc]
+            async for batch in self.source.batches():
+                await self._take(batch)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self.error = f"{type(error).__name__}: {error}" if not isinstance(error, ReactorError) else str(error)
+            log.exception("Source %s stopped; its position stays where it is. %s", self.source.name, self.error)
+        finally:
+            await self._drain()
+
+    async def _take(self, batch: Batch) -> None:
+        batch = self._unread(batch)
+        if batch.until <= batch.first and not batch.events:
+            return
+        while len(self._under_way) >= UNDER_WAY:
+            self._freed.clear()
+            await self._freed.wait()
+        known = await self._known(batch)
+        judged, states = await self.judge.judge(batch, known)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._under_way.append((batch, done))
+        done.add_done_callback(lambda _: self._durable.set())
+        self._engine.arrive(Arrival(batch, judged, states, done))
+
+    def _unread(self, batch: Batch) -> Batch:
+        """A source may hand over again what was durable already (a group that was rewound, a broker that came back): that is cut off."""
+        at = self._engine.lanes.get((batch.source, batch.lane))
+        pending = next((b.until for b, _ in reversed(self._under_way) if b.lane == batch.lane), None)
+        position = pending if pending is not None else at.position if at is not None else None
+        if position is None or batch.first >= position:
+            return batch
+        batch.events = [e for e in batch.events if e.position >= position]
+        batch.first = min(position, max(batch.until, position))
+        batch.until = max(batch.until, position)
+        return batch
+
+    async def _known(self, batch: Batch) -> set[str]:
+        """The ids of this batch that had their effect before: a sensor with a memory must not count them twice."""
+        ids = [e.id for e in batch.events if e.id]
+        if not ids or not self.judge.has_memory:
+            return set()
+        waiting = {e.id for b, _ in self._under_way for e in b.events}
+        return {i for i in ids if i in waiting} | await self._seen(batch.source, ids)
+
+    async def _acknowledge(self) -> None:
+        """Tells the source, in order, which batches are durable."""
+        while True:
+            await self._durable.wait()
+            self._durable.clear()
+            while self._under_way and self._under_way[0][1].done():
+                batch, _ = self._under_way.popleft()
+                self._freed.set()
+                try:
+                    await self.source.done(batch)
+                except Exception:
+                    log.exception("Source %s could not be told that a batch is durable; it may send it again.", batch.source)
+
+    async def _drain(self) -> None:
+        """What is under way becomes durable and is acknowledged, before the source is let go."""
+        waiting = [done for _, done in self._under_way]
+        if waiting:
+            await asyncio.wait(waiting, timeout=10)
+            await asyncio.sleep(0)
+        if self._acknowledger is not None:
+            self._acknowledger.cancel()
+            await asyncio.gather(self._acknowledger, return_exceptions=True)
+        for batch, done in self._under_way:
+            if done.done():
+                await self.source.done(batch)
+        self._under_way.clear()
+
+
+__all__ = ["Intake", "Judged", "Mapping", "RawEvent", "SensorState"]

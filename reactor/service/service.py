@@ -1,0 +1,223 @@
+"""The service: one process with everything in it, from its start to its end."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from reactor.core.graph import Graph
+from reactor.executors.base import Executor
+from reactor.model.commands import Alert, Announced, CancelAttempt, Noted, SetTimer, StartAttempt
+from reactor.model.ids import Instant, SourceName
+from reactor.model.outcome import RuleChanged, StepEvent
+from reactor.model.ports import Clock, Ids
+from reactor.model.source import SourceSpec
+from reactor.service.dispatch import Dispatch
+from reactor.service.engine import Engine
+from reactor.service.intake import Intake
+from reactor.service.judge import SourceJudge
+from reactor.service.timers import JUDGED, Timers
+from reactor.service.work import Labels, nothing
+from reactor.sources.base import Condition, Health, Source
+from reactor.store.base import Transaction, Writer
+from reactor.telemetry.base import Counted, Telemetry
+
+log = logging.getLogger(__name__)
+
+PLANS = "plan of "
+"""The ledger's note of the rule that each task's waits were collected under begins with this."""
+MIGRATED_AT_ONCE = 500
+RETENTION_STEP = 2_000
+RETENTION_PAUSE = 60_000_000
+
+MakeSource = Callable[[SourceSpec], Source]
+TellAlert = Callable[[Alert], None]
+
+
+class Parts:
+    """What a service is made of: concrete parts that `wiring` chose."""
+
+    def __init__(
+        self,
+        *,
+        graph: Graph,
+        writer: Writer,
+        clock: Clock,
+        ids: Ids,
+        executors: Mapping[str, Executor],
+        make_source: MakeSource,
+        telemetry: Telemetry,
+        tell: TellAlert,
+        labels: Labels = nothing,
+    ) -> None:
+        self.graph, self.writer, self.clock, self.ids = graph, writer, clock, ids
+        self.executors, self.make_source, self.telemetry, self.tell, self.labels = executors, make_source, telemetry, tell, labels
+
+
+class Service:
+    """Starts, works, drains, stops. The engine's failure is the service's: it ends with the reason and a restart goes on from the ledger."""
+
+    def __init__(self, parts: Parts, *, retention: int | None = None) -> None:
+        self._parts = parts
+        self._retention = retention
+        self.engine = Engine(parts.graph, parts.writer, parts.clock, parts.ids, parts.labels)
+        self.dispatch = Dispatch(parts.executors, parts.clock, self.engine.ended)
+        self.timers = Timers(parts.clock, lambda: self.engine.graph, self.engine.ask)
+        self.intakes: dict[SourceName, Intake] = {}
+        self.listeners: list[Callable[[Sequence[Announced], Sequence[Noted]], None]] = []
+        self.paused: set[SourceName] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._readers: dict[SourceName, asyncio.Task[None]] = {}
+        self._engine_task: asyncio.Task[None] | None = None
+        self.ready = False
+
+    @property
+    def graph(self) -> Graph:
+        return self.engine.graph
+
+    # --- what the engine asks to be done, after the commit
+
+    def start(self, command: StartAttempt) -> None:
+        self.dispatch.start(self.engine.graph, command)
+
+    def cancel(self, command: CancelAttempt) -> None:
+        self.dispatch.cancel(command)
+
+    def set_timer(self, command: SetTimer) -> None:
+        self.timers.add(command)
+
+    def alert(self, command: Alert) -> None:
+        self._parts.tell(command)
+
+    def told(self, announced: Sequence[Announced], noted: Sequence[Noted], counted: Sequence[Counted]) -> None:
+        telemetry = self._parts.telemetry
+        if announced:
+            telemetry.announced(announced)
+        if noted:
+            telemetry.noted(noted)
+        if counted:
+            telemetry.counted(counted)
+        for listener in self.listeners:
+            listener(announced, noted)
+
+    # --- its life
+
+    async def open(self) -> None:
+        """Everything up to the first event: the lease, the state, the executors, the sources."""
+        holder = f"engine {self._parts.ids.span()}"
+        for executor in self._parts.executors.values():
+            await executor.start()
+        await self.engine.start(self, holder)
+        await self._migrate(self.engine.graph)
+        self._engine_task = asyncio.create_task(self.engine.run(), name="engine")
+        await self._read_all()
+        judged = self.engine.meta.get(JUDGED)
+        self._tasks = [
+            asyncio.create_task(self.timers.run_retries(), name="retries"),
+            asyncio.create_task(self.timers.run_deadlines(Instant(int(judged)) if judged else None), name="deadlines"),
+            asyncio.create_task(self._keep_house(), name="housekeeping"),
+        ]
+        self.ready = True
+
+    async def wait(self) -> None:
+        """Returns when the engine was stopped; raises what it failed of."""
+        if self._engine_task is None:
+            raise RuntimeError("open() comes first")
+        await asyncio.wait([self._engine_task, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in (self._engine_task, *self._tasks):
+            if task.done() and not task.cancelled():
+                task.result()
+
+    async def close(self, grace: float = 30.0) -> None:
+        """Drains: no new data, what runs may finish for `grace` seconds, what is left is offered again by the next engine."""
+        self.ready = False
+        await self._stop_reading(list(self.intakes))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(e.stop(grace) for e in self._parts.executors.values()), return_exceptions=True)
+        self.engine.stop()
+        if self._engine_task is not None:
+            with contextlib.suppress(Exception):
+                await self._engine_task
+        await self._parts.writer.close()
+        await self._parts.telemetry.close(3.0)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await self._parts.clock.sleep(RETENTION_PAUSE)
+            await self._parts.writer.checkpoint()
+            if self._retention is None:
+                continue
+            now = self._parts.clock.now()
+            week = 7 * 86_400_000_000
+            while await self._parts.writer.forget(Instant(now - self._retention), Instant(now - week), RETENTION_STEP):
+                await asyncio.sleep(0.05)
+
+    # --- sources
+
+    async def _read_all(self) -> None:
+        states = await self._parts.writer.load_states()
+        specs: dict[SourceName, SourceSpec] = {}
+        for sensor in self.engine.graph.sensors:
+            specs.setdefault(sensor.source.name, sensor.source)
+        for name, spec in specs.items():
+            sensors = [s for s in self.engine.graph.sensors if s.source.name == name]
+            judge = SourceJudge(self.engine.graph, sensors, states, self._parts.clock, self._parts.ids, self._parts.telemetry)
+            intake = Intake(self.engine, self._parts.make_source(spec), judge, self._seen)
+            self.intakes[name] = intake
+            self._readers[name] = asyncio.create_task(intake.run(), name=f"intake {name}")
+
+    async def _seen(self, source: SourceName, ids: Sequence[str]) -> set[str]:
+        return {i for _, i in await self._parts.writer.load_seen([(source, i) for i in ids])}
+
+    async def _stop_reading(self, names: Sequence[SourceName]) -> None:
+        stopping: list[Awaitable[None]] = [self.intakes[n].source.stop() for n in names if n in self.intakes]
+        await asyncio.gather(*stopping, return_exceptions=True)
+        readers = [self._readers.pop(n) for n in names if n in self._readers]
+        if readers:
+            _, late = await asyncio.wait(readers, timeout=15)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for name in names:
+            self.intakes.pop(name).judge.close()
+
+    def health(self) -> dict[SourceName, Health]:
+        """What each source knows of itself; one that stopped for good says why."""
+        found: dict[SourceName, Health] = {}
+        for name, intake in self.intakes.items():
+            health = intake.source.health()
+            if intake.error is not None:
+                health = Health(Condition.BROKEN, health.since, health.lag, health.last_event, intake.error, health.detail)
+            found[name] = health
+        return found
+
+    # --- definitions
+
+    async def reload(self, graph: Graph) -> None:
+        """New definitions: the sources are read anew, runs and waits go on under the new rules."""
+        await self._stop_reading(list(self.intakes))
+        await self.engine.answer([])
+        self.engine.change_graph(graph)
+        await self._migrate(graph)
+        await self._read_all()
+
+    async def _migrate(self, graph: Graph) -> None:
+        """Open waits of a rule that changed are moved to the new one, at once and not when the next event happens to come."""
+        notes: dict[str, str] = {}
+        for name, node in graph.nodes.items():
+            before = self.engine.meta.get(PLANS + name)
+            if before == node.plan.digest:
+                continue
+            notes[PLANS + name] = node.plan.digest
+            if before is None:
+                continue
+            after = None
+            while waits := await self._parts.writer.waits_of(name, after, MIGRATED_AT_ONCE):
+                changed: list[StepEvent] = [RuleChanged(w.task, w.key) for w in waits]
+                self.engine.ask(changed)
+                after = waits[-1].key
+        if notes:
+            self.engine.meta.update(notes)
+            self.engine.ask([], Transaction(meta=notes))

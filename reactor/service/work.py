@@ -1,0 +1,57 @@
+"""What the engine is handed, and what it hands on: the values and the small contracts between the parts of the shell."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from reactor.core.admit import Judged
+from reactor.model.commands import Alert, Announced, CancelAttempt, Noted, SetTimer, StartAttempt
+from reactor.model.outcome import StepEvent
+from reactor.sources.base import Batch
+from reactor.store.base import SensorState, Transaction
+from reactor.telemetry.base import Counted
+
+
+class Arrival(msgspec.Struct):
+    """A batch of raw events that the sensors have judged. `done` is set when all of it is durable."""
+
+    batch: Batch
+    judged: list[Judged]
+    states: list[SensorState]
+    done: asyncio.Future[None]
+
+
+class Ask(msgspec.Struct):
+    """Events that are not data: outcomes, timers, commands. `answer` gets, once durable, why the last of them was refused, or None.
+
+    `also` is written in the same transaction: what the caller wants to remember with it.
+    """
+
+    events: Sequence[StepEvent]
+    answer: asyncio.Future[str | None] | None = None
+    also: Transaction | None = None
+
+
+class Acts(Protocol):
+    """Who performs the core's commands, after the commit. None of these may wait."""
+
+    def start(self, command: StartAttempt) -> None: ...
+    def cancel(self, command: CancelAttempt) -> None: ...
+    def set_timer(self, command: SetTimer) -> None: ...
+    def alert(self, command: Alert) -> None: ...
+    def told(self, announced: Sequence[Announced], noted: Sequence[Noted], counted: Sequence[Counted]) -> None: ...
+
+
+class Labels(Protocol):
+    """Named points around the commit, at which a test may kill the process. In production nothing happens there."""
+
+    def __call__(self, point: str) -> None: ...
+
+
+POINTS = ("before-commit", "after-commit", "after-ack", "before-start", "after-start", "before-outcome")
+
+
+def nothing(point: str) -> None:
+    """The labels of production."""
