@@ -13,7 +13,7 @@ from reactor.model.errors import DefinitionError, nearest
 from reactor.model.events import Json
 from reactor.model.ids import NO_KEY, AssetName, Instant, PartitionKey, TaskName, WaitKey, WorkflowName
 from reactor.model.partitions import Partitions, Static, time_of
-from reactor.model.sensor import Sensor
+from reactor.model.sensor import AnySensor
 from reactor.model.workflow import Again, Task, Workflow
 
 
@@ -39,7 +39,7 @@ class Graph:
 
     assets: Mapping[AssetName, Asset]
     workflows: Mapping[WorkflowName, Workflow]
-    sensors: tuple[Sensor[..., object], ...]
+    sensors: tuple[AnySensor, ...]
     nodes: Mapping[TaskName, Node]
     consumers: Mapping[AssetName, tuple[tuple[Node, tuple[Term, ...]], ...]]
     makers: Mapping[AssetName, TaskName]
@@ -56,7 +56,9 @@ class Graph:
             return self.nodes[maker].task.owner
         return next((node.task.owner for node, _ in self.consumers.get(asset, ())), "")
 
-    def keys(self, node: Node, term: Term, partition: PartitionKey, fields: Mapping[str, Json] | None) -> tuple[WaitKey, ...]:
+    def keys(
+        self, node: Node, term: Term, partition: PartitionKey, fields: Mapping[str, Json] | None
+    ) -> tuple[WaitKey, ...]:
         """What the rule is evaluated for when this term's asset announces this partition. Empty: it cannot be told."""
         rule = node.plan.rule
         if rule.key_field is not None:
@@ -93,7 +95,7 @@ class _Build:
 
 def build(
     assets: Iterable[Asset],
-    sensors: Iterable[Sensor[..., object]],
+    sensors: Iterable[AnySensor],
     workflows: Iterable[Workflow],
     digests: Mapping[str, str] | None = None,
 ) -> Graph:
@@ -127,7 +129,7 @@ def build(
 
 
 def _finish(
-    made: _Build, flows: dict[WorkflowName, Workflow], sensors: list[Sensor[..., object]], nodes: dict[TaskName, Node]
+    made: _Build, flows: dict[WorkflowName, Workflow], sensors: list[AnySensor], nodes: dict[TaskName, Node]
 ) -> Graph:
     consumers: dict[AssetName, list[tuple[Node, tuple[Term, ...]]]] = {}
     for node in nodes.values():
@@ -156,7 +158,9 @@ def _unique(workflows: list[Workflow], wrong: list[str]) -> dict[WorkflowName, W
         for task in flow.tasks.values():
             other = seen.setdefault(task.name, task)
             if other is not task:
-                wrong.append(f"{_at(task)}: a task called {task.name!r} exists already at {_at(other)}. Names are unique in a project.")
+                wrong.append(
+                    f"{_at(task)}: a task called {task.name!r} exists already at {_at(other)}. Names are unique in a project."
+                )
     return flows
 
 
@@ -208,9 +212,9 @@ def _node(made: _Build, task: Task, digests: Mapping[str, str]) -> Node:
 def _again(task: Task, by_partition: bool) -> Again:
     if task.again is not None:
         return task.again
-    if task.inputs.reset == "none":
+    if task.inputs.resets == "none":
         return "rerun"
-    return "rerun" if by_partition and task.inputs.reset is None and task.inputs.consume == "latest" else "all new"
+    return "rerun" if by_partition and task.inputs.resets is None and task.inputs.consumes == "latest" else "all new"
 
 
 def _partitions(made: _Build, task: Task) -> Partitions | None:
@@ -259,7 +263,9 @@ def _check_rollup(task: Task, operand: Operand, asset: Asset) -> None:
     fine, unit = time_of(asset.partitions), time_of(operand.rollup.unit)
     rank = {"hour": 0, "day": 1, "month": 2}
     if fine is None or unit is None or rank[fine.unit] >= rank[unit.unit]:
-        raise DefinitionError(f"task {task.name!r}: {operand} cannot be rolled up; {asset.name!r} is not cut finer than that.")
+        raise DefinitionError(
+            f"task {task.name!r}: {operand} cannot be rolled up; {asset.name!r} is not cut finer than that."
+        )
     if fine.timezone != unit.timezone:
         raise DefinitionError(
             f"task {task.name!r}: {asset.name!r} is cut in {fine.timezone} and rolled up in {unit.timezone}; the hours of one "
@@ -268,7 +274,9 @@ def _check_rollup(task: Task, operand: Operand, asset: Asset) -> None:
     most = {("hour", "day"): 25, ("hour", "month"): 31 * 24 + 1, ("day", "month"): 31}[(fine.unit, unit.unit)]
     asked = operand.rollup.at_least
     if asked is not None and not 1 <= asked <= most:
-        raise DefinitionError(f"task {task.name!r}: {operand} asks for {asked}, but a {unit.unit} has at most {most}: it could never start.")
+        raise DefinitionError(
+            f"task {task.name!r}: {operand} asks for {asked}, but a {unit.unit} has at most {most}: it could never start."
+        )
     if not 0 <= operand.rollup.missing_at_most < most:
         raise DefinitionError(f"task {task.name!r}: {operand}: missing_at_most lies between 0 and {most - 1}.")
 
@@ -294,8 +302,8 @@ def _cycles(nodes: Mapping[TaskName, Node], makers: Mapping[AssetName, TaskName]
     return found[:1]
 
 
-def _check_sensors(sensors: list[Sensor[..., object]], wrong: list[str]) -> None:
-    seen: dict[str, Sensor[..., object]] = {}
+def _check_sensors(sensors: list[AnySensor], wrong: list[str]) -> None:
+    seen: dict[str, AnySensor] = {}
     for sensor in sensors:
         other = seen.setdefault(sensor.name, sensor)
         if other is not sensor:

@@ -14,7 +14,7 @@ from reactor.model.condition import All, AnyOf, AtLeast, Condition, Operand, Rul
 from reactor.model.events import Dispose, Item, Json
 from reactor.model.filter import Evaluate, compile_filter, matches
 from reactor.model.ids import AssetName, Instant, PartitionKey, WaitKey
-from reactor.model.partitions import Partitions, time_of
+from reactor.model.partitions import Partitions, TimePartitions, time_of
 from reactor.model.slot import Wait
 from reactor.model.workflow import Again
 
@@ -31,6 +31,8 @@ class Term:
     evaluate: Evaluate | None
     needed: Callable[[WaitKey], int] | None
     """For a roll-up: how many distinct partitions make this key complete."""
+    fine: TimePartitions | None = None
+    """For a roll-up: how the asset itself is cut."""
 
     @property
     def asset(self) -> AssetName:
@@ -68,7 +70,13 @@ class Fed(msgspec.Struct, gc=False):
 def compile_plan(rule: Rule, again: Again, sizes: Mapping[AssetName, Partitions | None]) -> Plan:
     """The rule as a plan. `sizes`: how each asset that it names is partitioned."""
     terms = tuple(
-        Term(n, o, compile_filter(o.filter.text) if o.filter else None, _needed(o, sizes.get(o.asset)))
+        Term(
+            n,
+            o,
+            compile_filter(o.filter.text) if o.filter else None,
+            _needed(o, sizes.get(o.asset)),
+            time_of(sizes.get(o.asset)),
+        )
         for n, o in enumerate(rule.operands())
     )
     _, holds = _compile(rule, iter(range(len(terms))))
@@ -137,10 +145,13 @@ def accepts(term: Term, fields: Mapping[str, Json] | None) -> tuple[bool, str]:
 def feed(plan: Plan, wait: Wait, fresh: tuple[Item, ...], now: Instant) -> Fed:
     """One event, as the items of every operand that accepted it, is added to the wait."""
     if plan.again == "record" and wait.generation:
-        return Fed(wait, tuple((i, Dispose.RECORDED, "the task ran for this key; it only records new versions") for i in fresh[:1]))
+        return Fed(
+            wait,
+            tuple((i, Dispose.RECORDED, "the task ran for this key; it only records new versions") for i in fresh[:1]),
+        )
     kept, gone = _collect(plan, wait.items, fresh)
     since = wait.since if any(not i.used for i in wait.items) else now
-    if not plan.holds(_present(plan, wait.key, kept)):
+    if not plan.holds(present(plan, wait.key, kept)):
         return Fed(Wait(wait.task, wait.key, wait.generation, kept, since, plan.digest), gone)
     return _fire(plan, wait, kept, gone, since)
 
@@ -150,7 +161,7 @@ def _collect(plan: Plan, items: tuple[Item, ...], fresh: tuple[Item, ...]) -> tu
         return fresh, ()
     kept: list[Item] = []
     gone: list[Gone] = []
-    oldest = fresh[0].at - plan.rule.within if plan.rule.within is not None else None
+    oldest = fresh[0].at - plan.rule.window if plan.rule.window is not None else None
     for item in items:
         why = _displaced(plan, item, fresh, oldest)
         if why is None:
@@ -165,7 +176,7 @@ def _collect(plan: Plan, items: tuple[Item, ...], fresh: tuple[Item, ...]) -> tu
 def _displaced(plan: Plan, item: Item, fresh: tuple[Item, ...], oldest: int | None) -> tuple[Dispose, str] | None:
     if oldest is not None and item.at < oldest:
         return Dispose.EXPIRED, f"older than the rule's window when event {fresh[0].event} came"
-    if plan.rule.consume == "all" and not item.used:
+    if plan.rule.consumes == "all" and not item.used:
         return None
     rollup = plan.terms[item.operand].needed is not None
     for new in fresh:
@@ -174,7 +185,8 @@ def _displaced(plan: Plan, item: Item, fresh: tuple[Item, ...], oldest: int | No
     return None
 
 
-def _present(plan: Plan, key: WaitKey, items: tuple[Item, ...]) -> int:
+def present(plan: Plan, key: WaitKey, items: tuple[Item, ...]) -> int:
+    """The mask of the operands for which enough has come."""
     mask = 0
     rolled: dict[int, set[PartitionKey]] | None = None
     for item in items:
@@ -195,8 +207,8 @@ def _fire(plan: Plan, wait: Wait, kept: tuple[Item, ...], gone: tuple[Gone, ...]
     if plan.again == "rerun":
         stay = tuple(_used(i) for i in kept) if kept else ()
         return Fed(Wait(wait.task, wait.key, generation, stay, since, plan.digest), gone, kept)
-    if plan.rule.reset == "branch" and plan.branches:
-        present = _present(plan, wait.key, kept)
+    if plan.rule.resets == "branch" and plan.branches:
+        present = present(plan, wait.key, kept)
         fired = 0
         for mask, holds in plan.branches:
             fired |= mask if holds(present) else 0

@@ -11,7 +11,17 @@ from reactor.core.state import State
 from reactor.model.commands import Announced
 from reactor.model.condition import SCHEDULE
 from reactor.model.events import Dispose, Item, Json, Readiness, Status
-from reactor.model.ids import NO_PARTITION, AssetName, EventId, Instant, Lane, PartitionKey, SensorName, SourceName, WaitKey
+from reactor.model.ids import (
+    NO_PARTITION,
+    AssetName,
+    EventId,
+    Instant,
+    Lane,
+    PartitionKey,
+    SensorName,
+    SourceName,
+    WaitKey,
+)
 from reactor.model.outcome import Outcome
 from reactor.model.ports import Ids
 from reactor.model.run import Run
@@ -42,7 +52,17 @@ def _new_version(state: State, event: Readiness, now: Instant) -> int:
         return 0
     old = state.slot(event.asset, event.partition)
     state.put_slot(
-        Slot(event.asset, event.partition, old.version + 1, event.seq, event.id, now, event.evidence, event.run, old.late_since)
+        Slot(
+            event.asset,
+            event.partition,
+            old.version + 1,
+            event.seq,
+            event.id,
+            now,
+            event.evidence,
+            event.run,
+            old.late_since,
+        )
     )
     state.changes.versions.append((event.seq, old.version + 1))
     state.changes.commands.append(Announced(event, old.version + 1))
@@ -72,7 +92,15 @@ def offer(
         why = why if keys else f"there is no field {node.plan.rule.key_field!r} to tell its key by"
         for key in keys:
             item = Item(
-                term.index, event.seq, event.id, event.asset, event.partition, version, now, event.evidence, event.traceparent
+                term.index,
+                event.seq,
+                event.id,
+                event.asset,
+                event.partition,
+                version,
+                now,
+                event.evidence,
+                event.traceparent,
             )
             taken[key] = (*taken.get(key, ()), item)
     if not taken:
@@ -81,7 +109,9 @@ def offer(
         _collect(graph, state, node, key, items, now, ids)
 
 
-def _collect(graph: Graph, state: State, node: Node, key: WaitKey, items: tuple[Item, ...], now: Instant, ids: Ids) -> None:
+def _collect(
+    graph: Graph, state: State, node: Node, key: WaitKey, items: tuple[Item, ...], now: Instant, ids: Ids
+) -> None:
     wrong = node.partitions.refuse(key) if node.partitions is not None else None
     if wrong is not None:
         state.dispose(items[0], node.name, Dispose.DROPPED, f"no partition of {node.name}: {wrong}", now)
@@ -99,7 +129,10 @@ def announce(graph: Graph, state: State, run: Run, outcome: Outcome, now: Instan
     """A run succeeded: its outputs become ready through the same door as what a sensor says."""
     for asset, evidence in outcome.outputs.items():
         partition = output_partition(graph, run, asset)
-        if (asset, partition) in state.slots:  # not so where the definitions changed under the run and dropped this output
+        if (
+            asset,
+            partition,
+        ) in state.slots:  # not so where the definitions changed under the run and dropped this output
             accept(graph, state, _output(state, run, asset, partition, evidence, now, ids), now, ids)
 
 
@@ -128,4 +161,3 @@ def _output(
         run=run.id,
         traceparent=child(run.traceparent, ids),
     )
-

@@ -23,7 +23,9 @@ def moved(run: Run, move: Move) -> RunState:
     return TRANSITIONS[run.state][move]
 
 
-def request(graph: Graph, state: State, node: Node, key: WaitKey, inputs: tuple[Item, ...], now: Instant, ids: Ids) -> None:
+def request(
+    graph: Graph, state: State, node: Node, key: WaitKey, inputs: tuple[Item, ...], now: Instant, ids: Ids
+) -> None:
     """A rule was satisfied: its frozen inputs become a run, or join the one that is queued for the same partition."""
     generation = state.waits[node.name, key].generation
     queued = state.behind.get((node.name, key)) if node.by_partition else None
@@ -69,14 +71,16 @@ def _admit(graph: Graph, state: State, node: Node | None, run: Run, now: Instant
 
 
 def _merge(state: State, node: Node, run: Run, inputs: tuple[Item, ...], generation: int, now: Instant) -> None:
-    if node.plan.rule.consume == "all":
+    if node.plan.rule.consumes == "all":
         known = {i.seq for i in inputs}
         inputs = (*(i for i in run.inputs if i.seq not in known), *inputs)
     else:
         still = {i.seq for i in inputs}
         for item in run.inputs:
             if item.seq not in still and not item.used:
-                state.dispose(item, node.name, Dispose.MERGED, f"a newer version joined run {run.id} before it began", now)
+                state.dispose(
+                    item, node.name, Dispose.MERGED, f"a newer version joined run {run.id} before it began", now
+                )
     fresh = {i.seq for i in run.inputs if not i.used}
     kept = tuple(replace(i, used=False) if i.used and i.seq in fresh else i for i in inputs)
     state.put_run(replace(run, inputs=kept, generation=generation, merged=run.merged + 1))
@@ -129,12 +133,16 @@ def on_outcome(graph: Graph, state: State, outcome: Outcome, now: Instant, ids: 
         return None
     attempt = _attempt(run, outcome)
     if outcome.ending is Ending.SUCCEEDED:
-        return _close(graph, state, replace(run, state=moved(run, Move.SUCCEED), ended=now, error=None), attempt, now, ids)
+        return _close(
+            graph, state, replace(run, state=moved(run, Move.SUCCEED), ended=now, error=None), attempt, now, ids
+        )
     if outcome.ending is Ending.CANCELLED or run.cancel_asked is not None:
         why = run.cancel_asked or outcome.error
         _close(graph, state, replace(run, state=moved(run, Move.CANCEL), ended=now, error=why), attempt, now, ids)
         return None
-    _failed(graph, state, replace(run, failures=run.failures + 1, error=outcome.error), attempt, outcome.permanent, now, ids)
+    _failed(
+        graph, state, replace(run, failures=run.failures + 1, error=outcome.error), attempt, outcome.permanent, now, ids
+    )
     return None
 
 
@@ -217,11 +225,25 @@ def on_lost(graph: Graph, state: State, lost: Lost, now: Instant, ids: Ids) -> N
     if run is None or run.state is not RunState.RUNNING or run.token != lost.token:
         return
     attempt = Attempt(
-        run.id, run.attempt, run.token, run.attempt_started or now, now, "lost", "the engine stopped under it", "",
+        run.id,
+        run.attempt,
+        run.token,
+        run.attempt_started or now,
+        now,
+        "lost",
+        "the engine stopped under it",
+        "",
         traceparent=run.attempt_traceparent,
     )
     if run.cancel_asked is not None:
-        _close(graph, state, replace(run, state=moved(run, Move.CANCEL), ended=now, error=run.cancel_asked), attempt, now, ids)
+        _close(
+            graph,
+            state,
+            replace(run, state=moved(run, Move.CANCEL), ended=now, error=run.cancel_asked),
+            attempt,
+            now,
+            ids,
+        )
     elif run.lost + 1 > LOST_AT_MOST:
         error = f"the engine died {run.lost + 1} times while this ran, so it is taken for the cause. Look at its log, then try it again."
         closed = replace(run, state=moved(run, Move.FAIL), ended=now, lost=run.lost + 1, error=error)
@@ -263,7 +285,14 @@ def on_again(graph: Graph, state: State, ask: RunAgain, now: Instant, ids: Ids) 
         other = state.behind[run.task, run.key]
         return f"A newer run of {run.task} {run.key} is queued already: {other}. Cancel that one first, or let it do the work."
     queued = replace(
-        run, state=moved(run, Move.AGAIN), failures=0, lost=0, ended=None, cancel_asked=None, error=None, order=state.take_order()
+        run,
+        state=moved(run, Move.AGAIN),
+        failures=0,
+        lost=0,
+        ended=None,
+        cancel_asked=None,
+        error=None,
+        order=state.take_order(),
     )
     _admit(graph, state, node, queued, now, ids)
     return None

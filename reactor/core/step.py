@@ -123,7 +123,9 @@ def _on_deadline(graph: Graph, state: State, event: DeadlineDue, now: Instant) -
     state.put_slot(msgspec.structs.replace(slot, late_since=event.due))
     what = f"{event.asset} {event.partition}"
     held_up = sorted(node.name for node, _ in graph.consumers.get(event.asset, ()))
-    text = f"{what} is late: it was due and nothing has come." + (f" Waiting for it: {', '.join(held_up)}." if held_up else "")
+    text = f"{what} is late: it was due and nothing has come." + (
+        f" Waiting for it: {', '.join(held_up)}." if held_up else ""
+    )
     alert = Alert(
         f"late/{event.asset}/{event.partition}", AlertKind.LATE, Owner(graph.owner_of(event.asset)), what, text, now
     )
@@ -147,7 +149,13 @@ def _on_rule_changed(graph: Graph, state: State, event: RuleChanged, now: Instan
         if placed:
             fresh.append(placed)
         elif not item.used:
-            state.dispose(item, node.name, Dispose.RELEASED, f"the rule was changed and does not ask for event {seq} any more", now)
+            state.dispose(
+                item,
+                node.name,
+                Dispose.RELEASED,
+                f"the rule was changed and does not ask for event {seq} any more",
+                now,
+            )
     _rebuild(graph, state, wait, fresh, now, ids)
 
 

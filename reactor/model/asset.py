@@ -51,7 +51,9 @@ class Asset(Condition):
             try:
                 datetime.strptime(self.due, "%H:%M")
             except ValueError as error:
-                raise DefinitionError(f"Asset {self.name!r}: due={self.due!r} is not a time of day such as '08:00'.") from error
+                raise DefinitionError(
+                    f"Asset {self.name!r}: due={self.due!r} is not a time of day such as '08:00'."
+                ) from error
         else:
             micros(self.due)
 

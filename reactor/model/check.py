@@ -2,16 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from reactor.model.errors import DefinitionError
 from reactor.model.events import Json
-
-
-class Evidence(Protocol):
-    """What a task said of one output: a mapping of JSON values."""
-
-    def __getitem__(self, key: str, /) -> Json: ...
 
 
 Verdict = bool | str | None

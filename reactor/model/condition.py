@@ -40,7 +40,7 @@ class Condition:
 
     def within(self, length: Duration) -> "Rule":
         """Only events that arrived at most this far apart count together; older ones expire."""
-        return replace(rule(self), within=micros(length))
+        return replace(rule(self), window=micros(length))
 
     def key(self, field: str) -> "Rule":
         """Evaluated separately for each value of this field of the evidence."""
@@ -48,11 +48,11 @@ class Condition:
 
     def consume(self, which: "Consume") -> "Rule":
         """What a start is handed of each input: the `latest` event, or `all` that came since the last start."""
-        return replace(rule(self), consume=which)
+        return replace(rule(self), consumes=which)
 
     def reset(self, what: "Reset") -> "Rule":
         """What a start clears: `all` stored inputs, those of the `branch` that fired, or `none`."""
-        return replace(rule(self), reset=what)
+        return replace(rule(self), resets=what)
 
     def reading(self, *assets: "Condition | str") -> "Rule":
         """Assets that the task reads, and is handed the latest version of, but which neither start it nor hold it up."""
@@ -162,10 +162,11 @@ class Rule(Condition):
     """A whole condition with the options that hold for all of it."""
 
     when: Condition
-    within: int | None = None
+    window: int | None = None
+    """Microseconds that the events of one start may be apart."""
     key_field: str | None = None
-    consume: Consume = "latest"
-    reset: Reset | None = None
+    consumes: Consume = "latest"
+    resets: Reset | None = None
     reads: tuple[AssetName, ...] = ()
 
     def operands(self) -> Iterator[Operand]:
@@ -179,10 +180,10 @@ class Rule(Condition):
         return text + self._options()
 
     def _options(self) -> str:
-        text = f".within({spell(self.within)!r})" if self.within is not None else ""
+        text = f".within({spell(self.window)!r})" if self.window is not None else ""
         text += f".key({self.key_field!r})" if self.key_field else ""
-        text += f".consume({self.consume!r})" if self.consume != "latest" else ""
-        text += f".reset({self.reset!r})" if self.reset else ""
+        text += f".consume({self.consumes!r})" if self.consumes != "latest" else ""
+        text += f".reset({self.resets!r})" if self.resets else ""
         return text + (f".reading({', '.join(self.reads)})" if self.reads else "")
 
 

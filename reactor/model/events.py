@@ -13,7 +13,7 @@ import msgspec
 
 from reactor.model.ids import NO_PARTITION, AssetName, EventId, Instant, Lane, PartitionKey, SensorName, SourceName
 
-Json = Any  # the one named hole: a JSON value
+Json = Any  # type: ignore[explicit-any]  # the one named hole: a JSON value
 
 EVIDENCE_LIMIT = 16 * 1024
 """Bytes of JSON that a readiness event may carry."""
@@ -108,6 +108,21 @@ class Tick(msgspec.Struct, frozen=True):
 
 
 Payload = Record | File | CloudEvent | Row | Tick
+
+
+def encode_payload(payload: Payload) -> bytes:
+    """The payload as JSON, as it is kept; `msgspec.json.decode(..., type=Record)` and so on reads it back."""
+    if isinstance(payload, Record):
+        payload = Record(
+            payload.topic,
+            payload.partition,
+            payload.offset,
+            payload.timestamp,
+            payload.key,
+            payload.body,
+            payload.headers,
+        )
+    return msgspec.json.encode(payload)
 
 
 class RawEvent(msgspec.Struct):

@@ -31,7 +31,14 @@ _ARITHMETIC: Final[dict[type[ast.operator], Callable[[Json, Json], Json]]] = {
     ast.Div: operator.truediv,
     ast.Mod: operator.mod,
 }
-_WORDS: Final[dict[str, Json]] = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
+_WORDS: Final[dict[str, Json]] = {
+    "true": True,
+    "false": False,
+    "null": None,
+    "True": True,
+    "False": False,
+    "None": None,
+}
 LENGTH = 2_000
 """Characters that a filter may have."""
 
@@ -95,7 +102,7 @@ def _build(node: ast.expr, text: str) -> Evaluate:
             return lambda fields: not _truth(inner(fields))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             inner = _build(operand, text)
-            return lambda fields: _guard(operator.neg, inner(fields))
+            return lambda fields: -_number(inner(fields))
         case ast.Compare(left=left, ops=ops, comparators=rights):
             return _comparison([_build(n, text) for n in (left, *rights)], ops, text)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
@@ -114,6 +121,8 @@ def _build(node: ast.expr, text: str) -> Evaluate:
         case ast.List(elts=elements) | ast.Tuple(elts=elements):
             parts = [_build(e, text) for e in elements]
             return lambda fields: [part(fields) for part in parts]
+        case _:
+            pass
     raise DefinitionError(
         f"The filter {text!r} holds {ast.unparse(node)!r}, which a filter may not: it compares fields of the event with "
         "values, joined by and, or, not."
@@ -144,9 +153,7 @@ def _comparison(parts: list[Evaluate], ops: list[ast.cmpop], text: str) -> Evalu
 
     def evaluate(fields: Mapping[str, Json]) -> bool:
         values = [part(fields) for part in parts]
-        return all(
-            bool(_guard(act, values[n], values[n + 1])) for n, act in enumerate(acts)
-        )
+        return all(bool(_guard(act, values[n], values[n + 1])) for n, act in enumerate(acts))
 
     return evaluate
 
@@ -169,8 +176,8 @@ def _field(fields: Json, name: str) -> Json:
     raise Unknown(f"there is no field {name!r}")
 
 
-def _guard(act: Callable[..., Json], *values: Json) -> Json:
+def _guard(act: Callable[[Json, Json], Json], left: Json, right: Json) -> Json:
     try:
-        return act(*values)
+        return act(left, right)
     except (TypeError, ValueError, ArithmeticError) as error:
         raise Unknown(str(error)) from error

@@ -22,7 +22,9 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise DefinitionError(f"There is no time zone {name!r}. Use a name such as 'Europe/Berlin' or 'UTC'.") from error
+        raise DefinitionError(
+            f"There is no time zone {name!r}. Use a name such as 'Europe/Berlin' or 'UTC'."
+        ) from error
 
 
 def instant(moment: datetime) -> Instant:
@@ -258,6 +260,9 @@ class Dynamic(Partitions):
         return f"any {self.name}"
 
 
-def time_of(partitions: Partitions | None) -> "Daily | Hourly | Monthly | None":
+TimePartitions = Daily | Hourly | Monthly
+
+
+def time_of(partitions: Partitions | None) -> TimePartitions | None:
     """The same partitions where they are cut by time; None where they are not."""
     return partitions if isinstance(partitions, (Daily, Hourly, Monthly)) else None

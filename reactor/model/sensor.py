@@ -41,6 +41,9 @@ class Sensor(Generic[P, R]):
         return self.function(*args, **kwargs)
 
 
+AnySensor = Sensor[..., object]  # type: ignore[explicit-any]  # what it is given is said by its annotations
+
+
 def sensor(
     source: SourceSpec, *, name: str | None = None, timeout: Duration = "10s"
 ) -> Callable[[Callable[P, R]], Sensor[P, R]]:
@@ -51,7 +54,9 @@ def sensor(
     is its memory. It returns a `Ready`, a list of them, or None.
     """
     if not isinstance(source, SourceSpec):
-        raise DefinitionError(f"@sensor({source!r}): give it a source, such as Kafka(\"topic\") or Files(\"landing/*.csv\").")
+        raise DefinitionError(
+            f'@sensor({source!r}): give it a source, such as Kafka("topic") or Files("landing/*.csv").'
+        )
 
     def wrap(function: Callable[P, R]) -> Sensor[P, R]:
         parameters = list(inspect.signature(function).parameters.values())
@@ -61,7 +66,11 @@ def sensor(
                 "a second one annotated State."
             )
         return Sensor(
-            function, source, SensorName(name or function.__name__), micros(timeout), getattr(function, "__module__", "")
+            function,
+            source,
+            SensorName(name or function.__name__),
+            micros(timeout),
+            getattr(function, "__module__", ""),
         )
 
     return wrap

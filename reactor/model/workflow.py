@@ -1,15 +1,23 @@
 """Workflows and tasks: what is to be done once its inputs are ready."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypedDict, TypeVar, Unpack  # Any: a user's function may return what it likes; it is checked when it does
+from typing import (
+    Any,
+    Final,
+    Literal,
+    TypedDict,
+    TypeVar,
+    Unpack,
+)  # Any: a user's function may return what it likes; it is checked when it does
 
 from reactor.model.asset import NAME, Asset
 from reactor.model.check import Check
 from reactor.model.condition import Condition, Rule, condition, rule
 from reactor.model.duration import Duration, micros
 from reactor.model.errors import DefinitionError
+from reactor.model.events import Json
 from reactor.model.ids import TaskName, WorkflowName
 from reactor.model.partitions import Partitions
 from reactor.model.retry import Retry
@@ -18,7 +26,12 @@ ExecutorName = Literal["inline", "thread", "process", "command"]
 Again = Literal["rerun", "all new", "record"]
 """What a new version of an input does after the start: start again / start again when all inputs are new / only be recorded."""
 
-F = TypeVar("F", bound=Callable[..., Any])
+Function = Callable[..., object]  # type: ignore[explicit-any]  # what a user's function takes and returns is judged when it is called
+F = TypeVar("F", bound=Function)
+
+
+Evidence = Mapping[str, Json]
+"""What a task says of what it made: JSON values, such as `{"path": ..., "rows": 42}`."""
 
 
 class Nothing:
@@ -52,7 +65,7 @@ class Task:
     owner: str
     inputs: Rule
     outputs: tuple[Asset, ...]
-    function: Callable[..., Any] | None
+    function: Function | None
     command: tuple[str, ...] = ()
     """The words of a command. `{partition}`, `{run_id}`, `{attempt}` and `{input.ASSET.FIELD}` are filled in, each as one word."""
     executor: ExecutorName = "thread"
@@ -66,7 +79,7 @@ class Task:
     place: str = ""
     """Where it is defined: `workflows/daily_revenue.py:12`."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> object:
         if self.function is None:
             raise DefinitionError(f"{self.name} is a command; it has no function to call.")
         return self.function(*args, **kwargs)
@@ -98,7 +111,9 @@ class Workflow:
         if not NAME.fullmatch(name):
             raise DefinitionError(f"{name!r} cannot name a workflow: letters, digits, '_', '.' and '-', 128 at most.")
         if not owner or not owner.strip():
-            raise DefinitionError(f"Workflow {name!r} has no owner. Name who is told when it fails: owner=\"team@example.com\".")
+            raise DefinitionError(
+                f'Workflow {name!r} has no owner. Name who is told when it fails: owner="team@example.com".'
+            )
         if limit is not None and limit < 1:
             raise DefinitionError(f"Workflow {name!r}: limit={limit} would let nothing run.")
         self.name, self.owner = WorkflowName(name), owner
@@ -110,7 +125,7 @@ class Workflow:
         *,
         inputs: Condition | str,
         outputs: Asset | Iterable[Asset] = (),
-        **options: Unpack["TaskOptions"],
+        **options: Unpack["FunctionOptions"],
     ) -> Callable[[F], F]:
         """Makes a function a task. An async function runs on the loop, a plain one on a thread, unless `executor` says otherwise."""
 
@@ -132,7 +147,9 @@ class Workflow:
     ) -> Task:
         """A task that is a command: its words are started as a process, never through a shell."""
         if isinstance(words, str) or not words:
-            raise DefinitionError(f"Command {name!r}: give its words as a list, such as [\"dbt\", \"build\"]; there is no shell.")
+            raise DefinitionError(
+                f'Command {name!r}: give its words as a list, such as ["dbt", "build"]; there is no shell.'
+            )
         return self._add(name, inputs, outputs, None, tuple(words), options)
 
     def _add(
@@ -140,7 +157,7 @@ class Workflow:
         name: str,
         inputs: Condition | str,
         outputs: Asset | Iterable[Asset],
-        function: Callable[..., Any] | None,
+        function: Function | None,
         words: tuple[str, ...],
         options: "TaskOptions",
     ) -> Task:
@@ -174,7 +191,6 @@ class Workflow:
 class TaskOptions(TypedDict, total=False):
     """What a task may say beyond its inputs and outputs."""
 
-    name: str
     owner: str
     executor: ExecutorName
     checks: Sequence[Check]
@@ -185,7 +201,13 @@ class TaskOptions(TypedDict, total=False):
     partitions: Partitions
 
 
-def _executor(name: str, function: Callable[..., Any] | None, asked: ExecutorName | None) -> ExecutorName:
+class FunctionOptions(TaskOptions, total=False):
+    """What a function's task may say besides: a name other than the function's."""
+
+    name: str
+
+
+def _executor(name: str, function: Function | None, asked: ExecutorName | None) -> ExecutorName:
     is_async = inspect.iscoroutinefunction(function)
     if function is None:
         if asked not in (None, "command"):
@@ -194,7 +216,9 @@ def _executor(name: str, function: Callable[..., Any] | None, asked: ExecutorNam
     if asked is None:
         return "inline" if is_async else "thread"
     if asked == "inline" and not is_async:
-        raise DefinitionError(f"Task {name!r} is a plain function: inline it would stop everything else. Use 'thread' or 'process'.")
+        raise DefinitionError(
+            f"Task {name!r} is a plain function: inline it would stop everything else. Use 'thread' or 'process'."
+        )
     if asked == "thread" and is_async:
         raise DefinitionError(f"Task {name!r} is async: it runs 'inline', or in a 'process' of its own.")
     if asked == "command":
@@ -202,6 +226,6 @@ def _executor(name: str, function: Callable[..., Any] | None, asked: ExecutorNam
     return asked
 
 
-def _place(function: Callable[..., Any] | None) -> str:
+def _place(function: Function | None) -> str:
     code = getattr(inspect.unwrap(function), "__code__", None) if function else None
     return f"{code.co_filename}:{code.co_firstlineno}" if code else ""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from reactor.core.graph import Graph
 from reactor.model.errors import DefinitionError, nearest
 from reactor.model.events import EVIDENCE_LIMIT, CloudEvent, File, Json, RawEvent, Ready, Record, Row, Tick
-from reactor.model.sensor import Sensor, State
+from reactor.model.sensor import AnySensor, State
 from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
 
 PAYLOADS: Mapping[type[SourceSpec], type] = {Kafka: Record, Files: File, Http: CloudEvent, Table: Row, Schedule: Tick}
@@ -23,7 +23,9 @@ class BadAnswer(Exception):  # noqa: N818 - said of the answer
 class Call:
     """One sensor, ready to be called."""
 
-    def __init__(self, sensor: Sensor[..., object], convert: Callable[[RawEvent], Json], whole_batch: bool, state: bytes | None) -> None:
+    def __init__(
+        self, sensor: AnySensor, convert: Callable[[RawEvent], Json], whole_batch: bool, state: bytes | None
+    ) -> None:
         self.sensor = sensor
         self.whole_batch = whole_batch
         self.is_async = inspect.iscoroutinefunction(sensor.function)
@@ -68,7 +70,7 @@ class Call:
         return self._kept
 
 
-def bind(sensor: Sensor[..., object], state: bytes | None) -> Call:
+def bind(sensor: AnySensor, state: bytes | None) -> Call:
     """The sensor, ready to be called.
 
     Raises:
@@ -91,7 +93,7 @@ def bind(sensor: Sensor[..., object], state: bytes | None) -> Call:
     return Call(sensor, _converter(sensor, wanted, expected), whole, state)
 
 
-def _converter(sensor: Sensor[..., object], wanted: Json, expected: type) -> Callable[[RawEvent], Json]:
+def _converter(sensor: AnySensor, wanted: Json, expected: type) -> Callable[[RawEvent], Json]:
     if wanted is expected:
         return lambda event: event.payload
     if isinstance(wanted, type) and issubclass(wanted, BaseModel):
@@ -114,7 +116,9 @@ def _model(model: type[BaseModel]) -> Callable[[RawEvent], BaseModel]:
                 return adapter.validate_python(payload.data)
             if isinstance(payload, Row):
                 return adapter.validate_python(dict(payload.values))
-            return adapter.validate_python(dict(payload.fields) if isinstance(payload, File) else msgspec.structs.asdict(payload))
+            return adapter.validate_python(
+                dict(payload.fields) if isinstance(payload, File) else msgspec.structs.asdict(payload)
+            )
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'payload'}: {e['msg']}" for e in error.errors()[:5])
             raise BadAnswer(f"the payload is no {model.__name__}: {faults}") from error
@@ -132,7 +136,9 @@ def ready_of(graph: Graph, call: Call, answer: object) -> Sequence[Ready]:
     if isinstance(answer, (list, tuple)):
         for one in answer:
             if not isinstance(one, Ready):
-                raise BadAnswer(f"the sensor answered a list with {type(one).__name__} in it; each entry is made with Asset.ready(...)")
+                raise BadAnswer(
+                    f"the sensor answered a list with {type(one).__name__} in it; each entry is made with Asset.ready(...)"
+                )
             _check(graph, call, one)
         return _merged(answer)
     raise BadAnswer(
@@ -148,7 +154,9 @@ def _merged(answers: Sequence[Ready]) -> Sequence[Ready]:
 def _check(graph: Graph, call: Call, ready: Ready) -> None:
     asset = graph.assets.get(ready.asset)
     if asset is None:
-        raise BadAnswer(f"the sensor announced {ready.asset!r}, but no asset is called so.{nearest(ready.asset, graph.assets)}")
+        raise BadAnswer(
+            f"the sensor announced {ready.asset!r}, but no asset is called so.{nearest(ready.asset, graph.assets)}"
+        )
     try:
         asset.partition(ready.partition or None)
     except ValueError as error:

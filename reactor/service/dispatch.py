@@ -25,7 +25,9 @@ class Dispatch:
         run = command.run
         node = graph.nodes.get(run.task)
         if node is None:
-            self._refuse(run, f"Task {run.task!r} is not defined any more. Define it again and try the run again, or leave it.")
+            self._refuse(
+                run, f"Task {run.task!r} is not defined any more. Define it again and try the run again, or leave it."
+            )
             return
         job = job_of(run, node.partitions is not None, tuple(a.name for a in node.task.outputs), node.task.timeout)
         self._executors[node.task.executor].submit(job, node.task, self._report)
@@ -35,9 +37,7 @@ class Dispatch:
             executor.cancel(command.run, command.token)
 
     def _refuse(self, run: Run, error: str) -> None:
-        self._report(
-            Outcome(run.id, run.token, Ending.FAILED, self._clock.now(), "none", error=error, permanent=True)
-        )
+        self._report(Outcome(run.id, run.token, Ending.FAILED, self._clock.now(), "none", error=error, permanent=True))
 
 
 def job_of(run: Run, partitioned: bool, outputs: tuple[str, ...], timeout: int | None) -> Job:
@@ -51,7 +51,8 @@ def job_of(run: Run, partitioned: bool, outputs: tuple[str, ...], timeout: int |
         attempt=run.attempt,
         token=run.token,
         inputs=tuple(
-            InputView(i.asset, i.partition, i.version, i.event, i.at, msgspec.json.decode(i.evidence)) for i in run.inputs
+            InputView(i.asset, i.partition, i.version, i.event, i.at, msgspec.json.decode(i.evidence))
+            for i in run.inputs
         ),
         outputs=outputs,
         timeout=timeout,

@@ -11,17 +11,17 @@ from collections import deque
 
 import msgspec
 
-from reactor.core.admit import REMEMBERED, Admitted, admit
+from reactor.core.admit import Admitted, Judged, admit
 from reactor.core.graph import Graph
 from reactor.core.state import Changes, State
 from reactor.core.step import Needs, fill, needs, needs_of_ready, step
 from reactor.model.commands import Alert, AlertKind, Announced, CancelAttempt, Command, Noted, SetTimer, StartAttempt
 from reactor.model.errors import ReactorError, StoreFull
-from reactor.model.events import Readiness
-from reactor.model.ids import EventId, Instant, Owner, SensorName
-from reactor.model.outcome import Lost, RetryDue, StepEvent
+from reactor.model.events import Readiness, encode_payload
+from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceName
+from reactor.model.outcome import Lost, StepEvent
 from reactor.model.ports import Clock, Ids
-from reactor.model.run import Run, RunState
+from reactor.model.run import RunState
 from reactor.service.work import Acts, Arrival, Ask, Labels, nothing
 from reactor.store.base import Kept, LaneAt, Move, Restored, Span, Transaction, Writer
 from reactor.telemetry.base import Counted
@@ -36,6 +36,9 @@ RUNNING_AT_MOST = 10_000
 """Attempts under way, above which no more data is taken in: what waits then waits in its source."""
 OPEN_AT_MOST = 200_000
 """Open runs, above which no more data is taken in."""
+OURSELVES = SourceName("reactor")
+DEAD_LETTERS = Lane("dead letters")
+"""Readiness out of a retried dead letter stands in this lane: its first arrival was accounted for where it came from."""
 FULL_DISK_WAIT = 2_000_000
 """Microseconds between two tries to write to a full disk."""
 
@@ -119,10 +122,12 @@ class Engine:
         self._running -= 1
         self.ask([outcome])
 
-    async def answer(self, events: list[StepEvent], also: Transaction | None = None) -> str | None:
-        """A person's command: returns once it is durable, with why it was refused where it was."""
+    async def answer(
+        self, events: list[StepEvent], also: Transaction | None = None, judged: Judged | None = None
+    ) -> str | None:
+        """A person's command: returns once it is durable, with why it was refused where it was. `judged`: a dead letter's second chance."""
         future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        self._asks.append(Ask(events, future, also))
+        self._asks.append(Ask(events, future, also, judged))
         self._wake.set()
         return await future
 
@@ -189,6 +194,8 @@ class Engine:
         for ask in asks:
             for event in ask.events:
                 needs(self.graph, self.state, event, wanted)
+            for _, ready, _ in ask.judged.ready if ask.judged is not None else ():
+                needs_of_ready(self.graph, ready, wanted)
         slots = [key for key in wanted.slots if key not in self.state.slots]
         waits = [key for key in wanted.waits if key not in self.state.waits]
         fill(
@@ -205,6 +212,8 @@ class Engine:
         refusal = None
         for event in ask.events:
             refusal = step(self.graph, self.state, event, now, self._ids)
+        if ask.judged is not None:
+            self._step_ready(OURSELVES, DEAD_LETTERS, ask.judged, now)
         if ask.also is not None:
             _merge(ask.also, tx)
         return refusal
@@ -212,34 +221,45 @@ class Engine:
     def _step_arrival(self, arrival: Arrival, found: Admitted, tx: Transaction, now: Instant) -> Counted:
         batch = arrival.batch
         for judged in found.judged:
-            for sensor, ready, traceparent in judged.ready:
-                event = Readiness(
-                    seq=self.state.take_seq(),
-                    id=EventId(judged.event.id or f"{batch.lane}@{judged.event.position}"),
-                    asset=ready.asset,
-                    partition=ready.partition,
-                    status=ready.status,
-                    evidence=msgspec.json.encode(ready.evidence),
-                    arrived=now,
-                    at=ready.at if ready.at is not None else now,
-                    source=batch.source,
-                    lane=batch.lane,
-                    position=judged.event.position,
-                    by=SensorName(sensor),
-                    traceparent=traceparent,
-                )
-                step(self.graph, self.state, event, now, self._ids)
+            self._step_ready(batch.source, batch.lane, judged, now)
             tx.dead.extend(judged.dead)
         self._account(arrival, found, tx, now)
         return Counted(batch.source, batch.lane, found.ready, found.ignored, found.duplicate, found.dead, now)
+
+    def _step_ready(self, source: SourceName, lane: Lane, judged: Judged, now: Instant) -> None:
+        for sensor, ready, traceparent in judged.ready:
+            event = Readiness(
+                seq=self.state.take_seq(),
+                id=EventId(judged.event.id or f"{lane}@{judged.event.position}"),
+                asset=ready.asset,
+                partition=ready.partition,
+                status=ready.status,
+                evidence=msgspec.json.encode(ready.evidence),
+                arrived=now,
+                at=ready.at if ready.at is not None else now,
+                source=source,
+                lane=lane,
+                position=judged.event.position,
+                by=SensorName(sensor),
+                traceparent=traceparent,
+            )
+            step(self.graph, self.state, event, now, self._ids)
 
     def _account(self, arrival: Arrival, found: Admitted, tx: Transaction, now: Instant) -> None:
         """The lane moves, and its span of the ledger says what became of every position in it."""
         batch = arrival.batch
         gap = batch.until - batch.first - len(arrival.judged)
         span = Span(
-            batch.source, batch.lane, batch.first, batch.until,
-            found.ready, found.ignored, found.duplicate, found.dead, gap, now,
+            batch.source,
+            batch.lane,
+            batch.first,
+            batch.until,
+            found.ready,
+            found.ignored,
+            found.duplicate,
+            found.dead,
+            gap,
+            now,
         )
         known = (batch.source, batch.lane) in self.lanes
         tx.moves.append(Move(span, batch.cursor, first_time=not known))
@@ -248,7 +268,7 @@ class Engine:
         tx.states.extend(arrival.states)
         if batch.keep:
             tx.kept.extend(
-                Kept(batch.source, batch.lane, j.event.position, j.event.id, now, msgspec.json.encode(j.event.payload))
+                Kept(batch.source, batch.lane, j.event.position, j.event.id, now, encode_payload(j.event.payload))
                 for j in found.judged
             )
         if found.dead:
@@ -258,7 +278,9 @@ class Engine:
         """One alert an hour and sensor, however many events die."""
         for sensor in sorted({d.sensor for j in arrival.judged for d in j.dead}):
             first = next(d for j in arrival.judged for d in j.dead if d.sensor == sensor)
-            text = f"events of {arrival.batch.source} went to the dead letters: {first.reason}. See `reactor dead list`."
+            text = (
+                f"events of {arrival.batch.source} went to the dead letters: {first.reason}. See `reactor dead list`."
+            )
             key = f"dead/{sensor}/{now // 3_600_000_000}"
             alert = Alert(key, AlertKind.DEAD_LETTER, Owner(""), sensor, text, now)
             self.state.changes.alerts.append(alert)
@@ -342,11 +364,3 @@ def _merge(more: Transaction, tx: Transaction) -> None:
     tx.dead_moved.extend(more.dead_moved)
     tx.states.extend(more.states)
     tx.meta.update(more.meta)
-
-
-def retry_due(command: SetTimer) -> RetryDue:
-    """What a timer hands back when it is due."""
-    return RetryDue(command.run, command.token)
-
-
-__all__ = ["Engine", "REMEMBERED", "Run", "retry_due"]

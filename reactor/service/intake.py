@@ -107,7 +107,9 @@ class Intake:
                 try:
                     await self.source.done(batch)
                 except Exception:
-                    log.exception("Source %s could not be told that a batch is durable; it may send it again.", batch.source)
+                    log.exception(
+                        "Source %s could not be told that a batch is durable; it may send it again.", batch.source
+                    )
 
     async def _drain(self) -> None:
         """What is under way becomes durable and is acknowledged, before the source is let go."""

@@ -18,10 +18,10 @@ import msgspec
 from reactor.core.admit import Judged
 from reactor.core.graph import Graph
 from reactor.core.runs import child
-from reactor.model.events import DeadLetter, Json, RawEvent, Ready
-from reactor.model.ids import SensorName
+from reactor.model.events import DeadLetter, RawEvent, Ready, encode_payload
+from reactor.model.ids import Instant, SensorName
 from reactor.model.ports import Clock, Ids
-from reactor.model.sensor import Sensor, State
+from reactor.model.sensor import AnySensor, State
 from reactor.service.call import BadAnswer, Call, bind, ready_of
 from reactor.sources.base import Batch
 from reactor.store.base import SensorState
@@ -44,8 +44,8 @@ class _Result:
 
     ready: Sequence[Ready] = ()
     dead: DeadLetter | None = None
-    began: int = 0
-    ended: int = 0
+    began: Instant = Instant(0)
+    ended: Instant = Instant(0)
 
 
 class SourceJudge:
@@ -54,7 +54,7 @@ class SourceJudge:
     def __init__(
         self,
         graph: Graph,
-        sensors: Sequence[Sensor[..., object]],
+        sensors: Sequence[AnySensor],
         states: dict[SensorName, bytes],
         clock: Clock,
         ids: Ids,
@@ -88,6 +88,15 @@ class SourceJudge:
             self._telemetry.sensed(sensed)
         return judged, [SensorState(c.sensor.name, c.state_bytes()) for c in self.calls if c.wants_state and good]
 
+    async def judge_again(self, batch: Batch, sensor: str) -> Judged | None:
+        """One event before one sensor, as when its dead letter is retried. None: that sensor does not read this source any more."""
+        call = next((c for c in self.calls if c.sensor.name == sensor), None)
+        if call is None:
+            return None
+        result = (await self._ask(call, batch, batch.events))[0]
+        ready = [(call.sensor.name, r, batch.events[0].traceparent) for r in result.ready]
+        return Judged(batch.events[0], ready, [result.dead] if result.dead is not None else [])
+
     def _row(self, batch: Batch, event: RawEvent, row: Sequence[_Result], sensed: list[Sensed]) -> Judged:
         ready: list[tuple[str, Ready, str | None]] = []
         dead: list[DeadLetter] = []
@@ -110,7 +119,14 @@ class SourceJudge:
         found = [(name, r, child(span, self._ids)) for r in result.ready]
         sensed.append(
             Sensed(
-                batch.source, batch.lane, event, name, result.began, result.ended, process, span,  # type: ignore[arg-type]
+                batch.source,
+                batch.lane,
+                event,
+                name,
+                result.began,
+                result.ended,
+                process,
+                span,
                 tuple((r.asset, r.partition, t) for _, r, t in found),
             )
         )
@@ -149,7 +165,7 @@ class SourceJudge:
         return result
 
     def _ask_plain(self, call: Call, batch: Batch, event: RawEvent) -> _Result:
-        result = _Result(began=self._clock.now() if self._telemetry.traces else 0)
+        result = _Result(began=self._clock.now() if self._telemetry.traces else Instant(0))
         for attempt in range(1, TRIES + 1):
             try:
                 result.ready = ready_of(self._graph, call, call.ask(event))
@@ -218,12 +234,21 @@ class SourceJudge:
         results[-1].ready = ready
         return results
 
-    def _dead(self, batch: Batch, event: RawEvent, sensor: str, reason: str, detail: str, call: Call | None) -> DeadLetter:
-        body = msgspec.json.encode(event.payload)
+    def _dead(
+        self, batch: Batch, event: RawEvent, sensor: str, reason: str, detail: str, call: Call | None
+    ) -> DeadLetter:
+        body = encode_payload(event.payload)
         if len(body) > BODY_LIMIT:
             body = msgspec.json.encode({"too large to keep": len(body)})
         return DeadLetter(
-            batch.source, batch.lane, event.position, sensor, reason, detail, body, self._clock.now(),
+            batch.source,
+            batch.lane,
+            event.position,
+            sensor,
+            reason,
+            detail,
+            body,
+            self._clock.now(),
             call.digest if call is not None else "",
         )
 
@@ -277,6 +302,3 @@ def _reason(error: Exception) -> str:
 
 def _trace(error: Exception) -> str:
     return "" if isinstance(error, BadAnswer) else "".join(traceback.format_exception(error))
-
-
-__all__ = ["Json", "SensorStuck", "SourceJudge"]

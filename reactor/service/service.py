@@ -51,7 +51,13 @@ class Parts:
         labels: Labels = nothing,
     ) -> None:
         self.graph, self.writer, self.clock, self.ids = graph, writer, clock, ids
-        self.executors, self.make_source, self.telemetry, self.tell, self.labels = executors, make_source, telemetry, tell, labels
+        self.executors, self.make_source, self.telemetry, self.tell, self.labels = (
+            executors,
+            make_source,
+            telemetry,
+            tell,
+            labels,
+        )
 
 
 class Service:
@@ -163,7 +169,9 @@ class Service:
             specs.setdefault(sensor.source.name, sensor.source)
         for name, spec in specs.items():
             sensors = [s for s in self.engine.graph.sensors if s.source.name == name]
-            judge = SourceJudge(self.engine.graph, sensors, states, self._parts.clock, self._parts.ids, self._parts.telemetry)
+            judge = SourceJudge(
+                self.engine.graph, sensors, states, self._parts.clock, self._parts.ids, self._parts.telemetry
+            )
             intake = Intake(self.engine, self._parts.make_source(spec), judge, self._seen)
             self.intakes[name] = intake
             self._readers[name] = asyncio.create_task(intake.run(), name=f"intake {name}")
@@ -189,7 +197,9 @@ class Service:
         for name, intake in self.intakes.items():
             health = intake.source.health()
             if intake.error is not None:
-                health = Health(Condition.BROKEN, health.since, health.lag, health.last_event, intake.error, health.detail)
+                health = Health(
+                    Condition.BROKEN, health.since, health.lag, health.last_event, intake.error, health.detail
+                )
             found[name] = health
         return found
 

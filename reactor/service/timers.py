@@ -71,5 +71,7 @@ class Timers:
 
     def _judge(self, last: Instant, now: Instant) -> None:
         graph = self._graph()
-        found: list[DeadlineDue] = [d for name, a in graph.assets.items() if a.due for d in between(graph, name, last, now)]
+        found: list[DeadlineDue] = [
+            d for name, a in graph.assets.items() if a.due for d in between(graph, name, last, now)
+        ]
         self._ask([*found], Transaction(meta={JUDGED: str(now)}))

@@ -32,6 +32,8 @@ class Ask(msgspec.Struct):
     events: Sequence[StepEvent]
     answer: asyncio.Future[str | None] | None = None
     also: Transaction | None = None
+    judged: Judged | None = None
+    """A dead letter that got a second chance, and made readiness this time."""
 
 
 class Acts(Protocol):

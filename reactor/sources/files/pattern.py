@@ -72,13 +72,18 @@ def _segment(text: str, segment: str) -> re.Pattern[str]:
     if re.search(r"\*\*", segment):
         raise _refused(text, "'**' is not known. Write one '*' for each level of folders, such as 'landing/*/*.csv'.")
     if re.search(r"[}*]\{|\}\*", segment):
-        raise _refused(text, "two wildcards stand side by side, so where one ends cannot be told. Put a character between them.")
+        raise _refused(
+            text, "two wildcards stand side by side, so where one ends cannot be told. Put a character between them."
+        )
     pieces = _TOKEN.split(segment)  # literal, name, star, literal, name, star, ..., literal
-    wilds = [(pieces[i], pieces[i + 2]) for i in range(1, len(pieces), 3)]
-    return re.compile(re.escape(pieces[0]) + "".join(_wild(*w, last=w is wilds[-1]) for w in wilds), re.DOTALL)
+    ends = range(1, len(pieces), 3)
+    wilds = [_wild(pieces[i], pieces[i + 2], last=i == ends[-1]) for i in ends]
+    return re.compile(re.escape(pieces[0]) + "".join(wilds))
 
 
 def _wild(name: str | None, literal: str, *, last: bool) -> str:
+    """One wildcard and the literal behind it, as an atomic group: the shortest stretch that fits is taken for good, which leaves the
+    most for the rest, so nothing is ever tried twice. Only the last one takes all it can."""
     any_of = f"(?P<{name}>[^/]+" if name else "(?:[^/]*"
     if last:
         return f"{any_of}){re.escape(literal)}"

@@ -57,7 +57,8 @@ class Scanner:
 
     def named(self, names: Iterable[str]) -> tuple[Look, list[str]]:
         """What stands under these names (relative to the root): files, and the files below folders. Second: names of files that are gone."""
-        look, gone = Look([], []), []
+        look = Look([], [])
+        gone: list[str] = []
         home = os.path.realpath(self._root)
         for name in names:
             level = name.count("/") + 1 if name else 0
@@ -102,6 +103,7 @@ class Scanner:
     def _folder(self, look: Look, home: str, name: str, level: int) -> None:
         path = f"{self._root}/{name}" if name else self._root
         if name and not _inside(path, home):
+            look.trouble.append(f"{path}: a symbolic link that leads out of the watched folder is not followed")
             return
         last = level == self.pattern.depth - 1
         with os.scandir(path) as entries:

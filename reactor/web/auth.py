@@ -1,0 +1,71 @@
+"""Who may come in. Deny by default: every route asks for the token but those that are named here, by object and not by their path.
+
+On loopback there is one user with one token, made at start. The Host header is checked, so that a page in a browser cannot reach the service
+under a name of its own (DNS rebinding), and an Origin, where there is one, has to be our own.
+"""
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Guard:
+    """Wraps endpoints. `hosts`: the names under which the service may be spoken to."""
+
+    def __init__(self, token: str, hosts: frozenset[str]) -> None:
+        self._token = token.encode()
+        self._hosts = hosts
+
+    def open(self, endpoint: Endpoint) -> Endpoint:
+        """For everybody who can reach the port: says nothing that is anybody's business."""
+
+        async def answer(request: Request) -> Response:
+            return self._wrong_host(request) or await endpoint(request)
+
+        return answer
+
+    def closed(self, endpoint: Endpoint) -> Endpoint:
+        """For those who hold the token."""
+
+        async def answer(request: Request) -> Response:
+            return self._wrong_host(request) or self._wrong_token(request) or await endpoint(request)
+
+        return answer
+
+    def _wrong_host(self, request: Request) -> Response | None:
+        host = _name(request.headers.get("host", ""))
+        if host not in self._hosts and not _is_loopback(host):
+            return refuse(421, f"This service does not answer to the name {host!r}. Set `hosts` to let it.")
+        origin = request.headers.get("origin")
+        if origin is not None and _name(urlsplit(origin).netloc) != host:
+            return refuse(403, "The request comes from a page of another site.")
+        return None
+
+    def _wrong_token(self, request: Request) -> Response | None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ").encode("utf-8", "replace")
+        if hmac.compare_digest(given, self._token):
+            return None
+        return refuse(401, "Give the token of .reactor/service.json as `Authorization: Bearer ...`.")
+
+
+def refuse(status: int, text: str, **more: object) -> Response:
+    return JSONResponse({"error": text, **more}, status)
+
+
+def _name(host: str) -> str:
+    return host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
