@@ -1,0 +1,155 @@
+"""The routes. Each says at its place who may use it; a test walks through them all.
+
+- `POST /events`: CloudEvents 1.0, binary, structured or batch. Answered after the commit: 202 means durable.
+- `POST /topics/{topic}`: records for a topic; of the embedded log, or handed on to Kafka.
+- `GET /livez`, `/readyz`, `/metrics`: open, they say nothing of anybody's data.
+- `/api/...`: what the command line asks of the running service.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from reactor.model.errors import NotFound, ReactorError
+from reactor.model.events import Json
+from reactor.model.ids import SourceName
+from reactor.service.commands import Commands, Refused
+from reactor.sources.base import Health
+from reactor.web.auth import Guard, refuse
+from reactor.web.intake import EventDoor
+from reactor.web.limits import TooLarge, body_of
+
+PUBLISH_LIMIT = 8 * 1024 * 1024
+"""Bytes of one request to `/topics`."""
+
+
+class Word(msgspec.Struct, forbid_unknown_fields=True):
+    """One record as it is published: `value` is any JSON value, `text` a body as it stands."""
+
+    value: Json = msgspec.UNSET
+    text: str | None = None
+    key: str | None = None
+    headers: dict[str, str] = {}
+
+
+Publish = Callable[[str, Sequence[Word]], Awaitable[None]]
+
+
+class Running(Protocol):
+    """What the routes need to know of the running service."""
+
+    def ready(self) -> str | None:
+        """Why it is not ready; None where it is."""
+
+    def health(self) -> Mapping[SourceName, Health]: ...
+    def metrics(self) -> tuple[bytes, str]: ...
+    def about(self) -> Mapping[str, Json]: ...
+
+
+class App:
+    """The endpoints over what they need."""
+
+    def __init__(self, running: Running, commands: Commands, events: EventDoor, publish: Publish) -> None:
+        self._running, self._commands, self._events, self._publish = running, commands, events, publish
+
+    def routes(self, guard: Guard) -> list[Route]:
+        get, post = ["GET"], ["POST"]
+        return [
+            Route("/livez", guard.open(self.livez), methods=get),
+            Route("/readyz", guard.open(self.readyz), methods=get),
+            Route("/metrics", guard.open(self.metrics), methods=get),
+            Route("/events", guard.closed(_mended(self._events.post)), methods=post),
+            Route("/topics/{topic}", guard.closed(_mended(self.publish)), methods=post),
+            Route("/api/about", guard.closed(_mended(self.about)), methods=get),
+            Route("/api/sources", guard.closed(_mended(self.sources)), methods=get),
+            Route("/api/runs/{id}/cancel", guard.closed(_mended(self.cancel)), methods=post),
+            Route("/api/runs/{id}/again", guard.closed(_mended(self.again)), methods=post),
+            Route("/api/dead/{id:int}/retry", guard.closed(_mended(self.retry)), methods=post),
+            Route("/api/dead/{id:int}/drop", guard.closed(_mended(self.drop)), methods=post),
+        ]
+
+    async def livez(self, request: Request) -> Response:
+        return JSONResponse({"alive": True})
+
+    async def readyz(self, request: Request) -> Response:
+        why_not = self._running.ready()
+        return JSONResponse({"ready": why_not is None, "reason": why_not}, 200 if why_not is None else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        body, kind = self._running.metrics()
+        return Response(body, media_type=kind)
+
+    async def about(self, request: Request) -> Response:
+        return JSONResponse(dict(self._running.about()))
+
+    async def sources(self, request: Request) -> Response:
+        return JSONResponse({name: msgspec.to_builtins(h) for name, h in self._running.health().items()})
+
+    async def publish(self, request: Request) -> Response:
+        topic = request.path_params["topic"]
+        body = await body_of(request, PUBLISH_LIMIT)
+        try:
+            words = msgspec.json.decode(body, type=Word | list[Word])
+        except msgspec.MsgspecError as error:
+            return refuse(400, f'No record was published: {error}. Send {{"value": ...}}, or a list of such.')
+        records = words if isinstance(words, list) else [words]
+        await self._publish(topic, records)
+        return JSONResponse({"published": len(records)}, 202)
+
+    async def cancel(self, request: Request) -> Response:
+        reason = str((await _json(request)).get("reason", ""))
+        run = await self._commands.cancel(request.path_params["id"], _actor(request), reason)
+        return JSONResponse({"run": run})
+
+    async def again(self, request: Request) -> Response:
+        run = await self._commands.again(request.path_params["id"], _actor(request))
+        return JSONResponse({"run": run})
+
+    async def retry(self, request: Request) -> Response:
+        made = await self._commands.retry_dead(request.path_params["id"], _actor(request))
+        return JSONResponse({"ready": made})
+
+    async def drop(self, request: Request) -> Response:
+        reason = str((await _json(request)).get("reason", ""))
+        await self._commands.drop_dead(request.path_params["id"], _actor(request), reason)
+        return JSONResponse({"dropped": request.path_params["id"]})
+
+
+async def _json(request: Request) -> Mapping[str, Json]:
+    body = await body_of(request, 64 * 1024)
+    found = msgspec.json.decode(body) if body else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _actor(request: Request) -> str:
+    """Who asks, for the audit log: the name that the command line gives, on a machine with one user."""
+    return request.headers.get("x-reactor-actor", "local")[:128]
+
+
+def _mended(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """Our own errors as answers, in one place."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except TooLarge as error:
+            return refuse(413, str(error))
+        except msgspec.MsgspecError as error:
+            return refuse(400, f"The body is not what is asked for here: {error}.")
+        except NotFound as error:
+            return refuse(404, str(error))
+        except Refused as error:
+            return refuse(409, str(error))
+        except ReactorError as error:
+            return refuse(400, str(error))
+
+    return answer
+
+
+def make_app(app: App, guard: Guard) -> Starlette:
+    return Starlette(routes=app.routes(guard))
