@@ -41,6 +41,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 test: lint
+	@$(BIN)/python -m tests.services
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(STAMP)

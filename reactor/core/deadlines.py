@@ -8,7 +8,7 @@ from reactor.model.asset import Asset
 from reactor.model.duration import micros
 from reactor.model.ids import AssetName, Instant, PartitionKey
 from reactor.model.outcome import DeadlineDue
-from reactor.model.partitions import local, moment, time_of
+from reactor.model.partitions import TimePartitions, local, moment, time_of
 
 LOOK_BACK = 400
 """Partitions that are judged at most after a long absence; older ones were judged before it, or are nobody's question any more."""
@@ -60,18 +60,28 @@ def next_after(graph: Graph, now: Instant) -> Instant | None:
         time = time_of(asset.partitions)
         if time is None or asset.due is None:
             continue
-        key = max(time.previous(time.newest_finished(now)), PartitionKey(asset_start(asset)))
-        for _ in range(LOOK_BACK):
-            due = due_at(asset, key)
-            assert due is not None
-            if due > now:
-                found.append(due)
-                break
-            key = time.following(key)
+        found.append(_next_of(asset, time, now))
     return min(found, default=None)
 
 
-def asset_start(asset: Asset) -> str:
-    time = time_of(asset.partitions)
-    assert time is not None
-    return time.start
+def _next_of(asset: Asset, time: TimePartitions, now: Instant) -> Instant:
+    """Walks to the oldest partition that is not due yet: a due date may lie many periods behind the period's end."""
+    key = time.key_of(now)
+    if time.refuse(key) is not None:
+        key = PartitionKey(time.start)
+    due = _due(asset, key)
+    while due <= now:
+        key = time.following(key)
+        due = _due(asset, key)
+    for _ in range(LOOK_BACK):
+        before = time.previous(key)
+        if time.refuse(before) is not None or _due(asset, before) <= now:
+            break
+        key, due = before, _due(asset, before)
+    return due
+
+
+def _due(asset: Asset, key: PartitionKey) -> Instant:
+    due = due_at(asset, key)
+    assert due is not None, "only asked of assets with a deadline"
+    return due

@@ -3,7 +3,7 @@
 An index from an asset to the rules that name it: the cost of an event grows with the rules that it concerns, never with all rules.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reactor.core.plan import Plan, Term, compile_plan
@@ -282,24 +282,32 @@ def _check_rollup(task: Task, operand: Operand, asset: Asset) -> None:
 
 
 def _cycles(nodes: Mapping[TaskName, Node], makers: Mapping[AssetName, TaskName]) -> list[str]:
+    """A walk from each task to those that make its inputs. Without recursion: a chain may be thousands of tasks long."""
     done: set[TaskName] = set()
-    found: list[str] = []
+    for first in nodes:
+        path: dict[TaskName, Iterator[TaskName]] = {}
+        name: TaskName | None = first
+        while name is not None:
+            if name in path:
+                walked = list(path)
+                loop = [*walked[walked.index(name) :], name]
+                return [f"These tasks wait for each other in a circle, so none could ever start: {' -> '.join(loop)}."]
+            if name not in done and name in nodes:
+                path[name] = iter([makers[t.asset] for t in nodes[name].plan.terms if t.asset in makers])
+            name = _next(path, done)
+    return []
 
-    def visit(name: TaskName, path: list[TaskName]) -> None:
-        if name in path:
-            loop = [*path[path.index(name) :], name]
-            found.append(f"These tasks wait for each other in a circle, so none could ever start: {' -> '.join(loop)}.")
-            return
-        if name in done or name not in nodes:
-            return
-        for term in nodes[name].plan.terms:
-            if term.asset in makers:
-                visit(makers[term.asset], [*path, name])
-        done.add(name)
 
-    for name in nodes:
-        visit(name, [])
-    return found[:1]
+def _next(path: dict[TaskName, Iterator[TaskName]], done: set[TaskName]) -> TaskName | None:
+    """The next task to look at; those whose makers were all looked at leave the path."""
+    while path:
+        last = next(reversed(path))
+        following = next(path[last], None)
+        if following is not None:
+            return following
+        done.add(last)
+        del path[last]
+    return None
 
 
 def _check_sensors(sensors: list[AnySensor], wrong: list[str]) -> None:

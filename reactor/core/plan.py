@@ -169,8 +169,11 @@ def _collect(plan: Plan, items: tuple[Item, ...], fresh: tuple[Item, ...]) -> tu
         elif not item.used:
             gone.append((item, *why))
     kept.extend(fresh)
+    if not gone:
+        return tuple(kept), ()
     still = {i.seq for i in kept}
-    return tuple(kept), tuple(g for g in gone if g[0].seq not in still)
+    left = {g[0].seq: g for g in gone if g[0].seq not in still}  # one line an event, however many operands had taken it
+    return tuple(kept), tuple(left.values())
 
 
 def _displaced(plan: Plan, item: Item, fresh: tuple[Item, ...], oldest: int | None) -> tuple[Dispose, str] | None:
@@ -208,12 +211,13 @@ def _fire(plan: Plan, wait: Wait, kept: tuple[Item, ...], gone: tuple[Gone, ...]
         stay = tuple(_used(i) for i in kept) if kept else ()
         return Fed(Wait(wait.task, wait.key, generation, stay, since, plan.digest), gone, kept)
     if plan.rule.resets == "branch" and plan.branches:
-        present = present(plan, wait.key, kept)
+        here = present(plan, wait.key, kept)
         fired = 0
         for mask, holds in plan.branches:
-            fired |= mask if holds(present) else 0
+            fired |= mask if holds(here) else 0
         handed = tuple(i for i in kept if fired >> i.operand & 1)
-        stay = tuple(i for i in kept if not fired >> i.operand & 1)
+        known = {i.seq for i in handed}  # an event that another branch took too stays there, but it has had its start
+        stay = tuple(_used(i) if i.seq in known else i for i in kept if not fired >> i.operand & 1)
         return Fed(Wait(wait.task, wait.key, generation, stay, since, plan.digest), gone, handed)
     return Fed(Wait(wait.task, wait.key, generation, (), Instant(0), plan.digest), gone, kept)
 

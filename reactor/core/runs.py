@@ -181,10 +181,8 @@ def _give_up_partition(graph: Graph, state: State, run: Run, now: Instant, ids: 
     next_id = state.behind.get(place)
     if next_id is not None and place not in state.busy:
         follower = state.runs[next_id]
-        if (run.task, follower.limit_key) not in state.queue and state.has_room(graph, follower):
-            start(graph, state, follower, now, ids)
-        else:
-            state.enqueue(follower)
+        state.enqueue(follower)
+        _fill(graph, state, follower, now, ids)
 
 
 def _fill(graph: Graph, state: State, run: Run, now: Instant, ids: Ids) -> None:
@@ -273,6 +271,14 @@ def on_cancel(graph: Graph, state: State, ask: CancelRun, now: Instant, ids: Ids
     return None
 
 
+def on_resumed(graph: Graph, state: State, now: Instant, ids: Ids) -> None:
+    """Limits may have been loosened, and tasks removed, since these runs were queued: what has room now begins, oldest first."""
+    for run in sorted((r for r in state.runs.values() if r.state is RunState.QUEUED), key=lambda r: r.order):
+        if run.id in state.queue.get((run.task, run.limit_key), ()) and state.has_room(graph, run):
+            state.dequeue(run)
+            start(graph, state, run, now, ids)
+
+
 def on_again(graph: Graph, state: State, ask: RunAgain, now: Instant, ids: Ids) -> str | None:
     """Returns why it cannot be, where it cannot."""
     run = state.closed.pop(ask.run, None)
@@ -331,4 +337,4 @@ def child(parent: str | None, ids: Ids) -> str:
     return f"{parent[:36]}{ids.span()}{parent[52:]}"
 
 
-__all__ = ["RunId", "child", "on_again", "on_cancel", "on_lost", "on_outcome", "on_retry_due", "request", "start"]
+__all__ = ["RunId", "child", "on_again", "on_cancel", "on_lost", "on_outcome", "on_resumed", "on_retry_due", "request", "start"]

@@ -95,16 +95,17 @@ class State:
 
     def adopt(self, graph: Graph, runs: Iterable[Run]) -> None:
         """Open runs as the store has them, at the start of an engine: every index is made anew from them."""
-        for run in sorted(runs, key=lambda r: r.order):
+        found = sorted(runs, key=lambda r: r.order)
+        for run in found:
             self.runs[run.id] = run
             node = graph.nodes.get(run.task)
             if run.state is RunState.RUNNING:
                 self.count(graph, run, +1)
-            if run.state is RunState.QUEUED:
-                self.enqueue(run)
             if node is not None and node.by_partition:
-                place = (run.task, run.key)
-                (self.behind if run.state is RunState.QUEUED else self.busy)[place] = run.id
+                (self.behind if run.state is RunState.QUEUED else self.busy)[run.task, run.key] = run.id
+        for run in found:
+            if run.state is RunState.QUEUED and (run.task, run.key) not in self.busy:
+                self.enqueue(run)
 
     def enqueue(self, run: Run) -> None:
         group = (run.task, run.limit_key)

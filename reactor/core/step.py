@@ -14,7 +14,7 @@ import msgspec
 from reactor.core.graph import Graph
 from reactor.core.plan import accepts, feed
 from reactor.core.readiness import accept, announce, output_partition
-from reactor.core.runs import on_again, on_cancel, on_lost, on_outcome, on_retry_due, request
+from reactor.core.runs import on_again, on_cancel, on_lost, on_outcome, on_resumed, on_retry_due, request
 from reactor.core.state import PlaceKey, SlotKey, State
 from reactor.model.commands import Alert, AlertKind
 from reactor.model.condition import SCHEDULE
@@ -26,6 +26,7 @@ from reactor.model.outcome import (
     Ending,
     Lost,
     Outcome,
+    Resumed,
     RetryDue,
     RuleChanged,
     RunAgain,
@@ -113,6 +114,8 @@ def step(graph: Graph, state: State, event: StepEvent, now: Instant, ids: Ids) -
             return on_again(graph, state, event, now, ids)
         case RuleChanged():
             _on_rule_changed(graph, state, event, now, ids)
+        case Resumed():
+            on_resumed(graph, state, now, ids)
     return None
 
 

@@ -102,7 +102,7 @@ class Asset(Condition):
         yield self.operand()
 
     def operand(self) -> Operand:
-        return Operand(AssetName(self.name))
+        return Operand(AssetName(self.name), of=self)
 
     def where(self, text: str = "", /, **fields: Json) -> Operand:
         """See `Operand.where`."""

@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from reactor.model.duration import Duration, micros, spell
@@ -56,8 +56,8 @@ class Condition:
 
     def reading(self, *assets: "Condition | str") -> "Rule":
         """Assets that the task reads, and is handed the latest version of, but which neither start it nor hold it up."""
-        names = tuple(_operand(condition(a)).asset for a in assets)
-        return replace(rule(self), reads=names)
+        found = tuple(_operand(condition(a)) for a in assets)
+        return replace(rule(self), reads=tuple(o.asset for o in found), read_as=found)
 
     def operands(self) -> Iterator["Operand"]:
         """Its operands from left to right."""
@@ -75,12 +75,13 @@ class Operand(Condition):
     asset: AssetName
     filter: Filter | None = None
     rollup: "Rollup | None" = None
+    of: Condition | None = field(default=None, compare=False, repr=False)
+    """The asset itself, where the operand was made from it and not from its name: so it carries its definition with it."""
 
     def where(self, text: str = "", /, **fields: Json) -> "Operand":
         """Only events whose evidence matches. A filter that cannot be evaluated has not matched."""
-        both = " and ".join(f"({part})" for part in (text, equals(**fields)) if part)
-        if self.filter is not None:
-            both = f"({self.filter.text}) and {both}"
+        parts = [p for p in (self.filter.text if self.filter is not None else "", text, equals(**fields)) if p]
+        both = " and ".join(f"({part})" for part in parts) if len(parts) > 1 else "".join(parts)
         return replace(self, filter=Filter(both))
 
     def all_of(self, unit: Partitions, *, missing_at_most: int = 0, at_least: int | None = None) -> "Operand":
@@ -89,6 +90,9 @@ class Operand(Condition):
 
     def operands(self) -> Iterator["Operand"]:
         yield self
+
+    def leaves(self) -> Iterator[Condition]:
+        yield self if self.of is None else self.of
 
     def __str__(self) -> str:
         text = str(self.asset)
@@ -168,12 +172,15 @@ class Rule(Condition):
     consumes: Consume = "latest"
     resets: Reset | None = None
     reads: tuple[AssetName, ...] = ()
+    read_as: tuple[Operand, ...] = field(default=(), compare=False, repr=False)
 
     def operands(self) -> Iterator[Operand]:
         yield from self.when.operands()
 
     def leaves(self) -> Iterator[Condition]:
         yield from self.when.leaves()
+        for operand in self.read_as:
+            yield from operand.leaves()
 
     def __str__(self) -> str:
         text = f"({self.when})" if isinstance(self.when, _Many) and self._options() else str(self.when)
@@ -195,8 +202,14 @@ def schedule(cron: str = "", *, every: Duration | None = None, timezone: str = "
     """A schedule as an operand: `schedule("0 6 * * *", timezone="Europe/Berlin")` or `schedule(every="1h")`."""
     if bool(cron) == (every is not None):
         raise DefinitionError("schedule() takes either a cron text or every=, and exactly one of them.")
-    text = cron if cron else f"every {spell(micros(every or 0)).replace(' ', '')}"
+    text = cron if cron else f"every {_exact(micros(every or 0))}"
     return Operand(AssetName(f"{SCHEDULE}{text}@{timezone}"))
+
+
+def _exact(length: int) -> str:
+    """A length that reads well and loses nothing: the name of a schedule is all that is kept of it."""
+    text = spell(length).replace(" ", "")
+    return text if micros(text) == length else f"{length}us"
 
 
 def at_least(count: int, *parts: Condition | str) -> AtLeast:

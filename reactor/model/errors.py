@@ -54,6 +54,14 @@ class StoreFull(ReactorError):
     exit_code = 75
 
 
+class StoreFailed(ReactorError):
+    """The disk under the database failed while it was written. Nothing of the transaction was acknowledged; the engine must stop."""
+
+
+class StoreRefused(ReactorError):
+    """A transaction would break a rule that the database itself holds, such as two runs of one generation: a defect of ours."""
+
+
 class Fenced(ReactorError):
     """Somebody else moved a position or took the lease: this engine's view is out of date and it must stop."""
 

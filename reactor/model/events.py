@@ -25,7 +25,7 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
-class Record(msgspec.Struct):
+class Record(msgspec.Struct, gc=False):
     """One record of a topic, of Kafka or of the embedded log.
 
     `value` decodes the body as JSON when it is first asked for; `body` is the bytes as they came (None: a tombstone).
@@ -125,7 +125,7 @@ def encode_payload(payload: Payload) -> bytes:
     return msgspec.json.encode(payload)
 
 
-class RawEvent(msgspec.Struct):
+class RawEvent(msgspec.Struct, gc=False):
     """A payload with its place in its source."""
 
     payload: Payload

@@ -14,9 +14,16 @@ from typing import Final
 from reactor.model.errors import DefinitionError
 from reactor.model.events import Json
 
+
+
+def _equal(a: Json, b: Json) -> bool:
+    """As in JSON, and unlike in Python, true is not 1."""
+    return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
+
+
 _COMPARE: Final[dict[type[ast.cmpop], Callable[[Json, Json], bool]]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
+    ast.Eq: _equal,
+    ast.NotEq: lambda a, b: not _equal(a, b),
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -41,6 +48,8 @@ _WORDS: Final[dict[str, Json]] = {
 }
 LENGTH = 2_000
 """Characters that a filter may have."""
+NESTING = 50
+"""Levels that a filter may have: it is evaluated by recursion, in the engine's own stack."""
 
 
 class Unknown(Exception):  # noqa: N818 - an answer of the three-valued logic, not a failure
@@ -70,8 +79,9 @@ def compile_filter(text: str) -> Evaluate:
         raise DefinitionError(f"A filter has at most {LENGTH} characters; this one has {len(text)}.")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
+        _check_nesting(tree)
         return _build(tree, text)
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise DefinitionError(
             f"The filter {text!r} cannot be read ({error}). Write a comparison of fields, "
             "such as \"amount > 10 and region == 'eu'\"."
@@ -89,6 +99,15 @@ def matches(evaluate: Evaluate, fields: Mapping[str, Json]) -> tuple[bool, str]:
 def equals(**fields: Json) -> str:
     """The text of a filter that asks for these exact values."""
     return " and ".join(f"{name} == {value!r}" for name, value in fields.items())
+
+
+def _check_nesting(tree: ast.expr) -> None:
+    level: list[ast.AST] = [tree]
+    for _ in range(NESTING):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise ValueError(f"it is nested deeper than {NESTING} levels")
 
 
 def _build(node: ast.expr, text: str) -> Evaluate:
@@ -118,6 +137,12 @@ def _build(node: ast.expr, text: str) -> Evaluate:
             return lambda fields: _field(inner(fields), name)
         case ast.Constant(value=str() | int() | float() | bool() | None as constant):
             return lambda fields: constant
+        case ast.Call(func=ast.Name(id="exists"), args=[ast.Name() | ast.Attribute() as field], keywords=[]):
+            inner = _build(field, text)
+            return lambda fields: _exists(inner, fields)
+        case ast.Call(func=ast.Name(id="starts_with"), args=[whole, ast.Constant(value=str() as begin)], keywords=[]):
+            inner = _build(whole, text)
+            return lambda fields: _guard(str.startswith, inner(fields), begin)
         case ast.List(elts=elements) | ast.Tuple(elts=elements):
             parts = [_build(e, text) for e in elements]
             return lambda fields: [part(fields) for part in parts]
@@ -125,8 +150,16 @@ def _build(node: ast.expr, text: str) -> Evaluate:
             pass
     raise DefinitionError(
         f"The filter {text!r} holds {ast.unparse(node)!r}, which a filter may not: it compares fields of the event with "
-        "values, joined by and, or, not."
+        "values, joined by and, or, not; exists(field) and starts_with(field, 'text') are its only functions."
     )
+
+
+def _exists(field: Evaluate, fields: Mapping[str, Json]) -> bool:
+    try:
+        field(fields)
+    except Unknown:
+        return False
+    return True
 
 
 def _junction(parts: list[Evaluate], short: bool) -> Evaluate:

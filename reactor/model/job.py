@@ -1,7 +1,7 @@
 """A job: one attempt as an executor is handed it, and the run as its task's function sees it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,7 +45,12 @@ class TaskRun:
     """What a task's function is given. `id` is the idempotency key: it is the same in every attempt of the run."""
 
     job: Job
-    log: logging.Logger
+    open_log: Callable[[], logging.Logger]
+
+    @cached_property
+    def log(self) -> logging.Logger:
+        """The attempt's own log: what is written here is shown with the run. Opened when it is first asked for."""
+        return self.open_log()
 
     @property
     def id(self) -> RunId:

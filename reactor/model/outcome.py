@@ -77,4 +77,8 @@ class RuleChanged(msgspec.Struct, frozen=True):
     key: WaitKey
 
 
-StepEvent = Readiness | Outcome | RetryDue | DeadlineDue | Lost | CancelRun | RunAgain | RuleChanged
+class Resumed(msgspec.Struct, frozen=True):
+    """An engine goes on, after a start or under new definitions: what is queued and has room now may begin."""
+
+
+StepEvent = Readiness | Outcome | RetryDue | DeadlineDue | Lost | CancelRun | RunAgain | RuleChanged | Resumed

@@ -1,4 +1,6 @@
-"""What a folder's watcher remembers of each file, so that neither a restart nor a crash makes it miss one or announce one twice."""
+"""What a folder's watcher remembers of each file, so that neither a restart nor a crash makes it miss one or
+announce one twice.
+"""
 
 import msgspec
 

@@ -19,7 +19,7 @@ from reactor.model.commands import Alert, AlertKind, Announced, CancelAttempt, C
 from reactor.model.errors import ReactorError, StoreFull
 from reactor.model.events import Readiness, encode_payload
 from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceName
-from reactor.model.outcome import Lost, StepEvent
+from reactor.model.outcome import Lost, Resumed, StepEvent
 from reactor.model.ports import Clock, Ids
 from reactor.model.run import RunState
 from reactor.service.work import Acts, Arrival, Ask, Labels, nothing
@@ -70,7 +70,7 @@ class Engine:
         self._restore(restored)
         self._acts = acts
         lost = [Lost(r.id, r.token) for r in restored.open_runs if r.state is RunState.RUNNING]
-        self.ask([*lost])
+        self.ask([*lost, Resumed()])
         for run in restored.open_runs:
             if run.state is RunState.RETRYING and run.next_at is not None:
                 acts.set_timer(SetTimer(run.id, run.token, run.next_at))
@@ -103,6 +103,7 @@ class Engine:
         self.graph = graph
         self.state = State(seq, order)
         self.state.adopt(graph, runs)
+        self.ask([Resumed()])
 
     # --- what it is handed
 
@@ -266,6 +267,7 @@ class Engine:
         self.lanes[batch.source, batch.lane] = LaneAt(batch.source, batch.lane, batch.until, batch.cursor)
         tx.seen.extend((batch.source, j.event.id, now) for j in found.judged if j.event.id)
         tx.states.extend(arrival.states)
+        tx.files.extend(batch.files)
         if batch.keep:
             tx.kept.extend(
                 Kept(batch.source, batch.lane, j.event.position, j.event.id, now, encode_payload(j.event.payload))

@@ -7,9 +7,8 @@ annotation; see `reactor.model.sensor.sensor`.
 import asyncio
 import sys
 import threading
-import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -185,7 +184,7 @@ class SourceJudge:
         results: list[_Result] = []
         loop = asyncio.get_running_loop()
         while len(results) < len(events):
-            work = _Progress(self, call, batch, events[len(results) :])
+            work = _Progress(self, call, batch, events[len(results) :], loop.time)
             waiting = loop.run_in_executor(self._threads, work.run)
             while not waiting.done():
                 await asyncio.wait([waiting], timeout=work.left())
@@ -259,17 +258,19 @@ class SourceJudge:
 class _Progress:
     """A batch on its way through a plain sensor, watched from the loop."""
 
-    def __init__(self, judge: SourceJudge, call: Call, batch: Batch, events: list[RawEvent]) -> None:
-        self._judge, self._call, self._batch, self._events = judge, call, batch, events
+    def __init__(
+        self, judge: SourceJudge, call: Call, batch: Batch, events: list[RawEvent], time: Callable[[], float]
+    ) -> None:
+        self._judge, self._call, self._batch, self._events, self._time = judge, call, batch, events, time
         self._results: list[_Result] = []
         self._abandoned = False
         self._thread = 0
-        self._since = time.monotonic()
+        self._since = self._time()
 
     def run(self) -> list[_Result]:
         self._thread = threading.get_ident()
         for event in self._events:
-            self._since = time.monotonic()
+            self._since = self._time()
             result = self._judge._ask_plain(self._call, self._batch, event)
             if self._abandoned:
                 return []
@@ -277,10 +278,10 @@ class _Progress:
         return self._results
 
     def left(self) -> float:
-        return max(0.01, self._since + self._call.sensor.timeout / 1e6 - time.monotonic())
+        return max(0.01, self._since + self._call.sensor.timeout / 1e6 - self._time())
 
     def overdue(self) -> bool:
-        return time.monotonic() - self._since > self._call.sensor.timeout / 1e6
+        return self._time() - self._since > self._call.sensor.timeout / 1e6
 
     def abandon(self) -> list[_Result]:
         self._abandoned = True

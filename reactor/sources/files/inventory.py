@@ -1,10 +1,12 @@
-"""What is new, what is complete, and which version it is: decided from what was sighted, without I/O and without a clock.
+"""What is new, what is complete, and which version it is: decided from what was sighted, without I/O and without a
+clock.
 
-Time passes here in rounds: the source calls `round` four times per settling time, on the monotonic clock, so that neither a jump of the
-wall clock nor a process that was stopped makes a half-written file look old.
+Time passes here in rounds: the source calls `round` four times per settling time, on the monotonic clock, so that
+neither a jump of the wall clock nor a process that was stopped makes a half-written file look old.
 """
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from reactor.sources.files.scan import Look, Sighting, Signature
@@ -42,6 +44,11 @@ class Inventory:
         self._round = 0
 
     @property
+    def seen(self) -> Mapping[str, tuple[Signature, int]]:
+        """What was announced last under each name, and as which version."""
+        return MappingProxyType(self._seen)
+
+    @property
     def waiting(self) -> int:
         return len(self._waiting)
 
@@ -76,7 +83,7 @@ class Inventory:
             self._order = None
 
     def only(self, names: Iterable[str]) -> None:
-        """A full scan found these and no others: what waited to be complete and is not among them has left."""
+        """A full scan found nothing new but these: what waited to be complete and is not among them has left."""
         there = set(names)
         for name in [n for n in self._waiting if n not in there]:
             del self._waiting[name]
@@ -107,7 +114,9 @@ class Inventory:
         self._order = None
 
     def confirm(self, look: Look, gone: Iterable[str]) -> list[Announcement]:
-        """What was taken was looked at again: those that still stand are announced, in the order in which they were taken."""
+        """What was taken was looked at again: those that still stand are announced, in the order in which they were
+        taken.
+        """
         now = {s.name: s for s in look.found}
         lost = set(gone)
         taken, self._taken = self._taken, {}

@@ -1,4 +1,6 @@
-"""File names as text that any database, JSON and terminal can take. Unix names are bytes; a few of them are not UTF-8."""
+"""File names as text that any database, JSON and terminal can take. Unix names are bytes; a few of them are not
+UTF-8.
+"""
 
 import os
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -9,6 +11,8 @@ _ESCAPED = "//"
 
 def valid(name: str) -> bool:
     """Whether the name is UTF-8 on disk."""
+    if name.isascii():
+        return True
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,8 @@
-"""A file pattern such as `landing/{country}/orders-{day}.csv`, compiled: a folder to watch, and one expression per level below it.
+"""A file pattern such as `landing/{country}/orders-{day}.csv`, compiled: a folder to watch, and one expression per
+level below it.
 
-Pure text work. Every expression is linear in the length of the name: a wildcard takes as little as it can and never takes it back.
+Pure text work. Every expression is linear in the length of the name: a wildcard takes as little as it can and never
+takes it back.
 """
 
 import re
@@ -15,7 +17,9 @@ _TOKEN = re.compile(r"\{(\w+)\}|(\*)")
 
 @dataclass(frozen=True)
 class Pattern:
-    """`root` is watched; `levels` holds an expression for each path segment below it, the last one for the file itself."""
+    """`root` is watched; `levels` holds an expression for each path segment below it, the last one for the file
+    itself.
+    """
 
     text: str
     root: Path
@@ -31,6 +35,9 @@ class Pattern:
 
     def match(self, name: str) -> Mapping[str, str] | None:
         """What the placeholders matched in a name relative to the root; None where the name does not match."""
+        if len(self.levels) == 1:
+            found = self.levels[0].fullmatch(name)
+            return found.groupdict() if found else None
         segments = name.split("/")
         if len(segments) != self.depth:
             return None
@@ -82,8 +89,9 @@ def _segment(text: str, segment: str) -> re.Pattern[str]:
 
 
 def _wild(name: str | None, literal: str, *, last: bool) -> str:
-    """One wildcard and the literal behind it, as an atomic group: the shortest stretch that fits is taken for good, which leaves the
-    most for the rest, so nothing is ever tried twice. Only the last one takes all it can."""
+    """One wildcard and the literal behind it, as an atomic group: the shortest stretch that fits is taken for good,
+    which leaves the most for the rest, so nothing is ever tried twice. Only the last one takes all it can.
+    """
     any_of = f"(?P<{name}>[^/]+" if name else "(?:[^/]*"
     if last:
         return f"{any_of}){re.escape(literal)}"

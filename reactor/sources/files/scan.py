@@ -1,11 +1,15 @@
-"""Looking at the disk: blocking calls, meant for a thread. Knows the pattern and the file system, and nothing of what was seen before.
+"""Looking at the disk: blocking calls, meant for a thread. Knows the pattern and the file system, and nothing of
+what was seen before.
 
 Nothing outside the watched folder is ever announced: a symbolic link that leads out of it is reported as refused.
 """
 
+# A Path for each of 100,000 names would cost more than the scan itself.
+# ruff: noqa: PTH116, PTH120
+
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from reactor.sources.files.pattern import Pattern
@@ -23,7 +27,9 @@ class Signature(NamedTuple):
 
 
 class Sighting(NamedTuple):
-    """One file as it was when it was looked at. `name` is as the system gave it (bytes that are not UTF-8 as surrogates)."""
+    """One file as it was when it was looked at. `name` is as the system gave it (bytes that are not UTF-8 as
+    surrogates).
+    """
 
     name: str
     signature: Signature
@@ -46,17 +52,21 @@ class Scanner:
     def __init__(self, pattern: Pattern, marker: str = "") -> None:
         self.pattern = pattern
         self.marker = marker
+        self.known: Mapping[str, tuple[Signature, int]] = {}
+        """Contents that were announced: scans do not report them again."""
         self._root = os.fspath(pattern.root)
 
     def everything(self) -> Look:
-        """Every file that matches. Raises OSError where the watched folder itself cannot be read."""
+        """Every file that matches and is not `known`. Raises OSError where the watched folder itself cannot be read."""
         look = Look([], [])
         home = os.path.realpath(self._root)
         self._folder(look, home, "", 0)
         return look
 
     def named(self, names: Iterable[str]) -> tuple[Look, list[str]]:
-        """What stands under these names (relative to the root): files, and the files below folders. Second: names of files that are gone."""
+        """What stands under these names (relative to the root): files, and the files below folders. Second: names
+        of files that are gone.
+        """
         look = Look([], [])
         gone: list[str] = []
         home = os.path.realpath(self._root)
@@ -69,7 +79,7 @@ class Scanner:
                 try:
                     self._folder(look, home, name, level)
                 except OSError:
-                    continue  # not a folder, or gone again: its files are reported by the next full scan, if there are any
+                    continue  # not a folder, or gone again: what there is, the next full scan finds
         return look, gone
 
     def identity(self) -> tuple[int, int]:
@@ -98,7 +108,9 @@ class Scanner:
             return
         if "/" in name and not _inside(os.path.dirname(path), home):
             return
-        look.found.extend(self._judge(home, name, path, info, marked))
+        sighting = self._judge(home, name, path, info, marked)
+        if sighting is not None:
+            look.found.append(sighting)
 
     def _folder(self, look: Look, home: str, name: str, level: int) -> None:
         path = f"{self._root}/{name}" if name else self._root
@@ -120,19 +132,24 @@ class Scanner:
                 look.trouble.append(_told(error))
 
     def _files(self, look: Look, home: str, folder: str, entries: Iterator[os.DirEntry[str]]) -> None:
-        matches = self.pattern.levels[-1].fullmatch
+        matches, add, known = self.pattern.levels[-1].fullmatch, look.found.append, self.known
         listed = list(entries)
-        markers = {e.name for e in listed if self._is_marker(e.name)}
+        markers = {e.name for e in listed if self._is_marker(e.name)} if self.marker else ()
         prefix = f"{folder}/" if folder else ""
         for entry in listed:
-            if entry.name in markers or matches(entry.name) is None:
+            if matches(entry.name) is None or entry.name in markers:
                 continue
             try:
                 info = entry.stat(follow_symlinks=False)
                 marked = self._marked(entry.path) if entry.name + self.marker in markers else None
             except FileNotFoundError:
                 continue
-            look.found.extend(self._judge(home, prefix + entry.name, entry.path, info, marked))
+            seen = known.get(prefix + entry.name)
+            if seen is not None and seen[0] == (info.st_ino & INO_MASK, info.st_size, info.st_mtime_ns):
+                continue
+            sighting = self._judge(home, prefix + entry.name, entry.path, info, marked)
+            if sighting is not None:
+                add(sighting)
 
     def _marked(self, path: str) -> int | None:
         if not self.marker:
@@ -142,18 +159,23 @@ class Scanner:
         except FileNotFoundError:
             return None
 
-    def _judge(self, home: str, name: str, path: str, info: os.stat_result, marked: int | None) -> Iterator[Sighting]:
-        refused = ""
-        if stat.S_ISLNK(info.st_mode):
-            if _inside(path, home):
-                try:
-                    info = os.stat(path)
-                except OSError:
-                    return  # the link leads nowhere yet
-            else:
-                refused = "it is a symbolic link that leads out of the watched folder"
-        if refused or stat.S_ISREG(info.st_mode):
-            yield Sighting(name, Signature(info.st_ino & INO_MASK, info.st_size, info.st_mtime_ns), marked, refused)
+    def _judge(self, home: str, name: str, path: str, info: os.stat_result, marked: int | None) -> Sighting | None:
+        if stat.S_ISREG(info.st_mode):
+            return Sighting(name, _signature(info), marked)
+        if not stat.S_ISLNK(info.st_mode):
+            return None
+        if not _inside(path, home):
+            return Sighting(
+                name, _signature(info), marked, "it is a symbolic link that leads out of the watched folder"
+            )
+        try:
+            return self._judge(home, name, path, os.stat(path), marked)
+        except OSError:
+            return None  # the link leads nowhere yet
+
+
+def _signature(info: os.stat_result) -> Signature:
+    return Signature(info.st_ino & INO_MASK, info.st_size, info.st_mtime_ns)
 
 
 def _inside(path: str, home: str) -> bool:

@@ -1,7 +1,8 @@
-"""One pattern of files as a source: hints, scans and the inventory, joined to the contract of `reactor.sources.base`.
+"""One pattern of files as a source: hints, scans and the inventory, joined to the contract of
+`reactor.sources.base`.
 
-What was announced travels in `Batch.files`, in the same transaction as the position and the effects. So after a crash the next full scan
-finds exactly what was not announced yet, whatever happened in between.
+What was announced travels in `Batch.files`, in the same transaction as the position and the effects. So after a
+crash the next full scan finds exactly what was not announced yet, whatever happened in between.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ BATCH = 1_000
 YOUNG = (SECOND // 5, SECOND)
 """A folder that has just appeared is looked at again after these: its files may have come before its watch stood."""
 FIRST_PAUSE, LONGEST_PAUSE = SECOND // 10, 10 * SECOND
-"""Between two attempts to watch a folder. Each of them is a full scan too, so without notices this is the polling interval."""
+"""Between two attempts to watch a folder. Each of them is a full scan too, so without notices this is the polling
+interval.
+"""
 
 
 class FileSource:
@@ -105,6 +108,7 @@ class FileSource:
         rows = await self._seen.load_files(self.name)
         seen = {name_of(r.name): (Signature(r.inode, r.size, r.mtime_ns), r.version) for r in rows}
         self._inventory = Inventory(self._spec.ready, seen)
+        self._scanner.known = self._inventory.seen
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watching(group))
             group.create_task(self._rescans())
@@ -129,9 +133,7 @@ class FileSource:
         while True:
             try:
                 await Watch(self._pattern.root, len(self._pattern.levels) > 1, self._clock, hinted).run()
-            except (
-                Exception
-            ) as error:  # a limit of the kernel, a name that the watcher cannot decode: scans go on without it
+            except Exception as error:  # noqa: BLE001 - a limit of the kernel, an odd name: scans go on without it
                 pause = min(pause * 2, LONGEST_PAUSE)
                 self._notices = f"without notices, scanned every {spell(pause)} at least ({error})"
             self._hint(None)
@@ -157,7 +159,9 @@ class FileSource:
             self._hint(folders)
 
     def _hint(self, names: Iterable[str] | None) -> list[str]:
-        """Asks for a look at these names, or at everything. Returns those among them that may be folders with files below."""
+        """Asks for a look at these names, or at everything. Returns those among them that may be folders with files
+        below.
+        """
         if names is None:
             self._everything = True
             self._wake.set()
@@ -179,8 +183,10 @@ class FileSource:
             self._unreadable(error)
             return
         self._readable(look, everything)
-        for sighting in look.found:
+        for number, sighting in enumerate(look.found, start=1):
             self._inventory.observe(sighting)
+            if number % BATCH == 0:
+                await asyncio.sleep(0)  # the loop is not ours alone
         for name in gone:
             self._inventory.gone(name)
         if everything:
@@ -243,7 +249,7 @@ class FileSource:
             mtime=Instant(made.signature.mtime_ns // 1_000),
             version=made.version,
         )
-        # A missing file leaves no trace in what was seen, so only its position tells it from the next content of its name.
+        # A missing file leaves no trace in what was seen: its position tells it from the next content of its name.
         identity = f"{key_of(made.name)}#{made.version}" + ("" if made.signature.inode else f"@{position}")
         return RawEvent(payload, position, identity, error=_refusal(made, name))
 
@@ -260,7 +266,8 @@ class FileSource:
         if not isinstance(error, FileNotFoundError):
             self._tell(
                 Condition.BROKEN,
-                error=f"The folder {root} cannot be read: {error.strerror}. The service's user needs to list and to enter it.",
+                error=f"The folder {root} cannot be read: {error.strerror}. "
+                "The service's user needs to list and to enter it.",
             )
         elif self._was_there:
             self._tell(Condition.BROKEN, error=f"The folder {root} is gone. Once it is back, its files are read again.")
@@ -279,5 +286,6 @@ def _refusal(made: Announcement, name: str) -> str | None:
         kind = "missing" if not made.signature.inode else "refused"
         return f"{kind}: {name} was not read: {made.error}. If it matters, put the file itself there again."
     if not valid(made.name):
-        return f"refused: the file's name is not UTF-8 ({name}), so no text can stand for it. Rename the file; it is then read as a new one."
+        why = f"the file's name is not UTF-8 ({name}), so no text can stand for it"
+        return f"refused: {why}. Rename the file; it is then read as a new one."
     return None

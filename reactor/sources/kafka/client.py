@@ -14,7 +14,8 @@ from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from reactor.model.errors import ReactorError
 from reactor.sources.kafka import trouble
@@ -84,7 +85,30 @@ async def connect(settings: KafkaSettings, topic: str, listener: ConsumerRebalan
     return consumer
 
 
+async def why(settings: KafkaSettings, error: Exception) -> Exception:
+    """What is behind a failed bootstrap. aiokafka writes the reason to its log and raises that there was one: so each server is asked again."""
+    if not isinstance(error, KafkaConnectionError):
+        return error
+    options = connection(settings)
+    for unwanted in ("bootstrap_servers", "metadata_max_age_ms"):
+        del options[unwanted]
+    for host, port, _ in collect_hosts(settings.servers):
+        try:
+            opened = await create_conn(host, port, **options, request_timeout_ms=5_000)
+        except (KafkaError, OSError, TimeoutError) as found:
+            return found
+        opened.close()
+    return error
+
+
 async def close(consumer: AIOKafkaConsumer) -> None:
     """Closes it whatever state it is in. A broker that does not answer is not waited for."""
-    with suppress(KafkaError, OSError, TimeoutError):
-        await asyncio.wait_for(consumer.stop(), CLOSE_SECONDS)
+    ending = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait([ending], timeout=CLOSE_SECONDS)
+    if not ending.done():
+        ending.cancel()
+        await asyncio.wait([ending])
+    if ending.cancelled() or ending.exception() is not None:
+        # Its `stop` raises CancelledError when a fetch is just waiting to be tried again, and then leaves its sockets open.
+        with suppress(KafkaError, OSError):
+            await consumer._client.close()

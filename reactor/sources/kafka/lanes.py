@@ -61,7 +61,7 @@ class Partitions:
     topic: str
     all: dict[int, Partition] = field(default_factory=dict)
     was_read: bool = False
-    """The ledger knew a lane of this topic before: a lane that it does not know is new, and is read from its beginning."""
+    """Some of it has a place already: a lane that has none is new, and is read from its beginning."""
 
     def know(self, lanes: Mapping[Lane, LaneStart]) -> None:
         """Where the ledger stands, as the service told it at the start."""

@@ -31,7 +31,7 @@ from reactor.sources.kafka.settings import KafkaSettings
 
 MOST = 2_000
 """Records in one batch, at most."""
-IDLE_SECONDS = 0.2
+IDLE_SECONDS = 0.5
 """How long one poll waits, at most."""
 WATCH_SECONDS = 0.5
 REVOKE_SECONDS = 8.0
@@ -136,13 +136,14 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
         self._generation += 1
         self._partitions.assign(tp.partition for tp in assigned)
         self._count = len(self._consumer.partitions_for_topic(self._topic) or ())
-        self._joined = True
+        self._joined, self.trouble = True, None
         self._changed.set()
 
     # Where to read.
 
     async def _place(self) -> None:
-        for partition in self._partitions.unplaced() if self._joined else ():
+        new = self._partitions.unplaced() if self._joined else []
+        for partition in new:
             generation = self._generation
             first = await self._first(partition)
             if generation != self._generation or self._tp(partition) not in self._consumer.assignment():
@@ -155,6 +156,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
             if partition.first_time and self._from_the_end():
                 # The place is written down before anything comes, or what comes while we are away would be "before the latest" again.
                 self._pending.append(self._batch(partition, first, ()))
+        if new:
+            self._partitions.was_read = True
 
     async def _first(self, partition: Partition) -> int:
         if partition.next >= 0:
@@ -196,7 +199,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
         generation = self._generation
         places = {self._tp(lane): lane for lane in lanes}
         try:
-            found = await self._consumer.getmany(*places, timeout_ms=int(IDLE_SECONDS * 1000), max_records=MOST)
+            found = await self._get(places, MOST)
         except OffsetOutOfRangeError as error:
             await self._out_of_range(error.args[0])
             return
@@ -212,6 +215,17 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
             return  # read from wherever the group stood; these partitions are placed anew first
         for tp, records in found.items():
             await self._keep(places[tp], records)
+
+    async def _get(self, places: Iterable[TopicPartition], most: int) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Records from where the client stands. Nothing while the group rebalances, for which the client would wait without end."""
+        try:
+            async with asyncio.timeout(2 * IDLE_SECONDS):
+                found: dict[TopicPartition, list[ConsumerRecord]] = await self._consumer.getmany(
+                    *places, timeout_ms=int(IDLE_SECONDS * 1000), max_records=most
+                )
+                return found
+        except TimeoutError:
+            return {}
 
     async def _keep(self, partition: Partition, records: Sequence[ConsumerRecord]) -> None:
         """Hands out what was read, with the hole before, between or behind that compaction and transactions left."""
@@ -246,7 +260,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
         failure: Exception | None = None
         try:
             while len(records) < MOST:
-                found = await self._consumer.getmany(tp, timeout_ms=int(IDLE_SECONDS * 1000), max_records=1)
+                found = await self._get([tp], 1)
                 if generation != self._generation:
                     return
                 if not found:
@@ -323,7 +337,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
             mark = self._consumer.last_poll_timestamp(self._tp(lane))
             if mark != lane.poll_mark:
                 lane.poll_mark, lane.answered = mark, now
-            elif not self._pending:
+            if not self._pending:
                 await self._hole_at_the_end(lane)
         silent = [lane for lane in lanes if now - lane.answered > SILENT_SECONDS]
         servers = self._setup.settings.servers

@@ -35,7 +35,7 @@ class KafkaSettings(BaseModel):
     ssl_certfile: Path | None = None
     """The certificate that this client shows, as PEM, where the brokers ask for one."""
     ssl_keyfile: Path | None = None
-    fetch_max_wait_ms: int = Field(default=50, ge=1, le=10_000)
+    fetch_max_wait_ms: int = Field(default=100, ge=1, le=10_000)
     """How long a broker may hold an empty answer back. Low: some brokers wake nobody early, and the wait is then the latency."""
     discover_ms: int = Field(default=10_000, ge=100)
     """How soon a new partition is noticed."""

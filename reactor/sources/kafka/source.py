@@ -15,13 +15,13 @@ from reactor.model.errors import ReactorError
 from reactor.model.ids import Instant, Lane, SourceName
 from reactor.model.source import Kafka
 from reactor.sources.base import Batch, Condition, Health, LaneStart
-from reactor.sources.kafka import trouble
+from reactor.sources.kafka import client, trouble
 from reactor.sources.kafka.lanes import Partitions
 from reactor.sources.kafka.session import Ports, Session, Setup
 from reactor.sources.kafka.settings import KafkaSettings
 
 COMMIT_EVERY = SECOND // 2
-COMMIT_SECONDS = 3.0
+COMMIT_SECONDS, LAST_COMMIT_SECONDS = 3.0, 1.0
 PAUSED_AFTER = 2 * SECOND
 BACKOFF_FIRST, BACKOFF_MOST = SECOND // 10, 5 * SECOND
 
@@ -87,7 +87,7 @@ class KafkaSource:
                 self._committer.cancel()
                 with suppress(asyncio.CancelledError):
                     await self._committer
-            await self._commit()
+            await self._commit(LAST_COMMIT_SECONDS)
             await self._disconnect()
         self._say(Condition.STOPPED)
 
@@ -136,7 +136,8 @@ class KafkaSource:
             await self._back_off(Condition.BROKEN, str(error))
         except (KafkaError, OSError, TimeoutError) as error:
             await self._disconnect()
-            await self._back_off(Condition.CONNECTING, trouble.connecting(self._setup.settings.servers, error))
+            reason = await client.why(self._setup.settings, error)
+            await self._back_off(Condition.CONNECTING, trouble.connecting(self._setup.settings.servers, reason))
         else:
             self._say(*(session.trouble or (Condition.CONNECTED,)))
             self._failures = 0 if session.trouble is None else self._failures
@@ -167,12 +168,12 @@ class KafkaSource:
             self._dirty.clear()
             await self._commit()
 
-    async def _commit(self) -> None:
+    async def _commit(self, patience: float = COMMIT_SECONDS) -> None:
         """Lag tools read it; nothing else does. So a failure is noted, and the next commit covers it."""
         if self._session is None:
             return
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
+            async with asyncio.timeout(patience):
                 await self._session.commit()
         except (KafkaError, OSError, TimeoutError) as error:
             self._commit_error = f"the group was not told the newest offsets ({type(error).__name__}); it is tried again"

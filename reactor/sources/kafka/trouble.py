@@ -1,10 +1,22 @@
 """What an error of the client means, in words: what happened, why, what to do. Law: texts; it decides nothing."""
 
+import ssl
+
 from aiokafka import errors as kafka
 
 from reactor.model.errors import nearest
 
+_NOBODY = (
+    "No broker answers there. Check that one runs, that kafka.servers names it, and that kafka.security_protocol is that of its listener. "
+    "Reading goes on by itself once it answers."
+)
 _WHY: tuple[tuple[type[BaseException], str], ...] = (
+    (
+        ssl.SSLCertVerificationError,
+        "The broker's certificate is not to be trusted. Set kafka.ssl_cafile to the authority that signed it, and name the broker in "
+        "kafka.servers as its certificate does.",
+    ),
+    (ssl.SSLError, "The listener does not speak TLS as expected. Check that kafka.security_protocol is that of this port."),
     (
         kafka.AuthenticationFailedError,
         "The brokers refused the credentials. Check kafka.sasl_mechanism, sasl_username and sasl_password.",
@@ -33,11 +45,8 @@ _WHY: tuple[tuple[type[BaseException], str], ...] = (
         kafka.InconsistentGroupProtocolError,
         "Another kind of member holds the consumer group. Set kafka.group to a name that only Reactor uses.",
     ),
-    (
-        kafka.KafkaConnectionError,
-        "No broker answers there. Check that one runs, that kafka.servers names it, and that kafka.security_protocol is that of its "
-        "listener. Reading goes on by itself once it answers.",
-    ),
+    (kafka.KafkaConnectionError, _NOBODY),
+    (OSError, _NOBODY),
 )
 
 

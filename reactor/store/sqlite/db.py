@@ -1,0 +1,84 @@
+"""What this package needs of a connection, so that the very SQL that runs through aiosqlite also runs under the power-cut tests.
+
+A connection hands every statement to SQLite as it stands: it opens no transaction of its own (`isolation_level=None`).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
+
+from reactor.model.events import Json
+
+Value = int | str | bytes | None
+Row = Json
+"""A row as SQLite gives it: a tuple whose columns have the types that the schema names."""
+T = TypeVar("T")
+
+
+class Cursor(Protocol):
+    def fetchall(self) -> list[Row]: ...
+    def fetchone(self) -> Row: ...
+
+
+class Db(Protocol):
+    @property
+    def in_transaction(self) -> bool: ...
+    def execute(self, sql: str, parameters: Sequence[Value] = ..., /) -> Cursor: ...
+    def executemany(self, sql: str, rows: Iterable[Sequence[Value]], /) -> object: ...
+
+
+def transact(db: Db, work: Callable[[], T]) -> T:
+    """Does the work in one transaction: all of it is durable when this returns, and nothing of it is left where this raises."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = work()
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return result
+
+
+def put(db: Db, sql: str, rows: Sequence[Sequence[Value]]) -> None:
+    """Many rows through one prepared statement."""
+    if rows:
+        db.executemany(sql, rows)
+
+
+def changes(db: Db) -> int:
+    """How many rows this connection has changed since it was opened."""
+    total: int = db.execute("SELECT total_changes()").fetchone()[0]
+    return total
+
+
+CHUNKS = (256, 16, 1)
+
+
+def select_keyed(db: Db, sql: str, width: int, keys: Sequence[Sequence[Value]]) -> list[Row]:
+    """The rows that `sql` finds for these keys. In it, `{keys}` stands for a table whose columns are column1, column2 and so on.
+
+    A few fixed sizes, so that SQLite's compiled statements are used again; what is left over is filled with NULL, which matches nothing.
+    """
+    found: list[Row] = []
+    at = 0
+    while at < len(keys):
+        left = len(keys) - at
+        size = next(c for c in CHUNKS if left > c // 16)
+        part = keys[at : at + size]
+        values = [v for key in part for v in key]
+        values += [None] * (width * (size - len(part)))
+        found += db.execute(_keyed(sql, width, size), values).fetchall()
+        at += size
+    return found
+
+
+_MADE: dict[tuple[str, int, int], str] = {}
+
+
+def _keyed(sql: str, width: int, size: int) -> str:
+    made = _MADE.get((sql, width, size))
+    if made is None:
+        one = f"({', '.join('?' * width)})"
+        made = sql.replace("{keys}", f"(VALUES {', '.join([one] * size)})")
+        _MADE[sql, width, size] = made
+    return made

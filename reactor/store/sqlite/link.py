@@ -1,0 +1,54 @@
+"""A connection on aiosqlite's own thread, and the one way in: a synchronous function, run there in one hop.
+
+aiosqlite offers a coroutine for each statement; a commit is dozens, and a hop costs more than most of them. So whole functions are handed
+over. The method that does it has no underscore-free name: it is used here and nowhere else.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+from urllib.parse import quote
+
+import aiosqlite
+
+from reactor.store.sqlite.trouble import told
+
+P = ParamSpec("P")
+T = TypeVar("T")
+WAIT = 60.0
+"""Seconds to wait, on the connection's own thread, for a lock that another program holds."""
+
+
+class Link:
+    """One connection. `run(work, ...)` calls `work(connection, ...)` on its thread and returns what that returns."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @staticmethod
+    async def open(path: Path, *, read_only: bool = False, wait: float = WAIT) -> "Link":
+        mode = "ro" if read_only else "rw"
+        try:
+            connection = await aiosqlite.connect(
+                f"file:{quote(str(path))}?mode={mode}", uri=True, isolation_level=None, timeout=wait, cached_statements=256
+            )
+        except sqlite3.Error as error:
+            raise told(error, path) from error
+        return Link(path, connection)
+
+    async def run(self, work: Callable[..., T], *args: object) -> T:
+        """Raises the errors of the house in the place of SQLite's."""
+        try:
+            result: T = await self._connection._execute(work, self._connection._conn, *args)
+        except sqlite3.Error as error:
+            raise told(error, self.path) from error
+        return result
+
+    async def teach(self, name: str, arguments: int, function: Callable[..., int]) -> None:
+        """Makes a function of ours one of this connection's SQL."""
+        await self._connection.create_function(name, arguments, function, deterministic=True)
+
+    async def close(self) -> None:
+        await self._connection.close()

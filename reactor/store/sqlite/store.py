@@ -1,0 +1,124 @@
+"""The ledger in a SQLite file, for the engine: `reactor.store.base.Writer`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from reactor.model.errors import ConfigError, ReactorError, StoreCorrupt, StoreFailed
+from reactor.model.ids import AssetName, Instant, PartitionKey, RunId, SensorName, SourceName, TaskName, WaitKey
+from reactor.model.run import Run
+from reactor.model.seen import FileSeen
+from reactor.model.slot import Slot, Wait
+from reactor.store.base import Restored, Transaction
+from reactor.store.sqlite import load
+from reactor.store.sqlite.create import open_ledger
+from reactor.store.sqlite.db import Db, transact
+from reactor.store.sqlite.forget import Forgetting
+from reactor.store.sqlite.keep import LogKeeper
+from reactor.store.sqlite.link import Link
+from reactor.store.sqlite.lock import EngineLock
+from reactor.store.sqlite.write import Known, remember, write
+
+
+class SqliteStore:
+    """One file, one engine. Nothing is opened before `restore`; `close` gives the file back."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        self._lock = EngineLock(self._path)
+        self._link: Link | None = None
+        self._keeper: LogKeeper | None = None
+        self._forgetting: Forgetting | None = None
+        self._known: Known = {}
+        self._epoch = 0
+        self._broken: ReactorError | None = None
+
+    async def restore(self, holder: str) -> Restored:
+        """See `Writer.restore`. Raises besides: ConfigError, StoreTooNew, StoreCorrupt, StoreFull. Makes the file where there is none."""
+        if self._link is None:
+            self._lock.take(holder)
+            try:
+                self._link = await open_ledger(self._path)
+            except BaseException:
+                self._lock.give_back()
+                raise
+        self._keeper = self._keeper or LogKeeper(self._path, self._link)
+        restored = await self._link.run(load.take_lease, holder)
+        self._epoch = restored.epoch
+        self._forgetting = Forgetting(self._link, self._keeper, restored.epoch)
+        self._known = {run.id: run.inputs for run in restored.open_runs}
+        return restored
+
+    async def load_slots(self, keys: Sequence[tuple[AssetName, PartitionKey]]) -> list[Slot]:
+        """See `Writer.load_slots`."""
+        return await self._open().run(load.slots, keys)
+
+    async def load_waits(self, keys: Sequence[tuple[TaskName, WaitKey]]) -> list[Wait]:
+        """See `Writer.load_waits`."""
+        return await self._open().run(load.waits, keys)
+
+    async def load_runs(self, ids: Sequence[RunId]) -> list[Run]:
+        """See `Writer.load_runs`."""
+        return await self._open().run(load.runs, ids)
+
+    async def load_seen(self, ids: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """See `Writer.load_seen`."""
+        return await self._open().run(load.seen, ids)
+
+    async def load_files(self, source: SourceName) -> list[FileSeen]:
+        """See `Writer.load_files`."""
+        return await self._open().run(load.files, source)
+
+    async def load_states(self) -> dict[SensorName, bytes]:
+        """See `Writer.load_states`."""
+        return await self._open().run(load.states)
+
+    async def waits_of(self, task: TaskName, after: WaitKey | None, limit: int) -> list[Wait]:
+        """See `Writer.waits_of`."""
+        return await self._open().run(load.held, task, after, limit)
+
+    async def commit(self, transaction: Transaction) -> Mapping[str, int]:
+        """See `Writer.commit`. Raises besides: StoreRefused, StoreFailed, StoreBusy where another program keeps the file locked."""
+        link = self._open()
+        if self._broken is not None:
+            raise self._broken
+        try:
+            ends = await link.run(_commit, transaction, self._known)
+        except (StoreFailed, StoreCorrupt) as error:
+            self._broken = error  # a failed sync may have thrown away what was written before it: never go on
+            raise
+        if self._keeper is not None:
+            self._keeper.committed()
+        return ends
+
+    async def forget(self, before: Instant, seen_before: Instant, most: int) -> int:
+        """See `Writer.forget`. What may go is found on a second connection; only its removal waits between two commits."""
+        self._open()
+        return 0 if self._forgetting is None else await self._forgetting.step(before, seen_before, most)
+
+    async def checkpoint(self) -> None:
+        """See `Writer.checkpoint`."""
+        self._open()
+        if self._keeper is not None:
+            await self._keeper.move()
+
+    async def close(self) -> None:
+        """Gives the database back, for the next engine. May be called twice."""
+        try:
+            if self._keeper is not None:
+                await self._keeper.close()
+            if self._link is not None:
+                await self._link.close()
+        finally:
+            self._keeper = self._link = None
+            self._lock.give_back()
+
+    def _open(self) -> Link:
+        if self._link is None:
+            raise ConfigError(f"The database {self._path} is not open: restore() comes before anything else, and close() last.")
+        return self._link
+
+
+def _commit(db: Db, tx: Transaction, known: Known) -> dict[str, int]:
+    ends = transact(db, lambda: write(db, tx, known))
+    remember(tx, known)
+    return ends

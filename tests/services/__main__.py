@@ -1,0 +1,31 @@
+"""`python -m tests.services`: fetch and build what the tests need, so that no test waits for it. Quick when done."""
+
+import sys
+import time
+
+from tests.services import jaeger, kafka
+from tests.services.cache import Unavailable
+
+PARTS = {
+    "Apache Kafka": (kafka.external, kafka.prepare, "fetched in seconds"),
+    "Jaeger": (jaeger.external, jaeger.prepare, "built from source once: minutes"),
+}
+
+
+def main() -> None:
+    for name, (external, prepare, cost) in PARTS.items():
+        if external():
+            continue
+        started = time.monotonic()
+        try:
+            prepare()
+        except Unavailable as reason:
+            print(f"{name}: not to be had, its tests will be skipped. {reason}", file=sys.stderr)
+        else:
+            took = time.monotonic() - started
+            if took > 2:
+                print(f"{name}: ready after {took:.0f} s ({cost}).", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
