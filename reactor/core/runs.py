@@ -76,11 +76,9 @@ def _merge(state: State, node: Node, run: Run, inputs: tuple[Item, ...], generat
         inputs = (*(i for i in run.inputs if i.seq not in known), *inputs)
     else:
         still = {i.seq for i in inputs}
-        for item in run.inputs:
-            if item.seq not in still and not item.used:
-                state.dispose(
-                    item, node.name, Dispose.MERGED, f"a newer version joined run {run.id} before it began", now
-                )
+        left = {i.seq: i for i in run.inputs if i.seq not in still and not i.used}
+        for item in left.values():
+            state.dispose(item, node.name, Dispose.MERGED, f"a newer version joined run {run.id} before it began", now)
     fresh = {i.seq for i in run.inputs if not i.used}
     kept = tuple(replace(i, used=False) if i.used and i.seq in fresh else i for i in inputs)
     state.put_run(replace(run, inputs=kept, generation=generation, merged=run.merged + 1))

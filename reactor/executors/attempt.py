@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from reactor.executors.base import LogSink, Logs, Report
+from reactor.executors.base import Logs, LogSink, Report
 from reactor.executors.judge import Judged
 from reactor.model.duration import spell
 from reactor.model.ids import RunId
@@ -27,7 +27,9 @@ def timed_out(job: Job) -> Judged:
 
 
 class Attempt:
-    """One job that was taken, until it is answered. Lives on the event loop; only `log` and `logger` are for any thread."""
+    """One job that was taken, until it is answered. Lives on the event loop; only `log` and `logger` are for any
+    thread.
+    """
 
     __slots__ = ("_desk", "_report", "_sink", "_timer", "asked", "job", "task", "work")
 
@@ -66,7 +68,9 @@ class Attempt:
             self.later(self.job.timeout, partial(stop, self, timed_out(self.job)))
 
     def later(self, length: int, act: Callable[[], None]) -> None:
-        """Calls `act` after `length` microseconds, unless it has answered by then. One at a time: the last one counts."""
+        """Calls `act` after `length` microseconds, unless it has answered by then. One at a time: the last one
+        counts.
+        """
         self.unlimit()
         self._timer = self._desk.after(length, act)
 
@@ -125,7 +129,9 @@ class Desk:
         return asyncio.get_running_loop().create_task(self._later(length, act))
 
     async def drain(self, grace: float) -> list[Attempt]:
-        """Waits up to `grace` seconds for what runs. Whoever is left then will never answer, and is handed back to be stopped."""
+        """Waits up to `grace` seconds for what runs. Whoever is left then will never answer, and is handed back to
+        be stopped.
+        """
         if self.running and grace > 0:
             self._idle = asyncio.Event()
             timer = self.after(round(grace * 1e6), self._idle.set)

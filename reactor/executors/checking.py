@@ -1,6 +1,8 @@
-"""Runs the checks of a task over what it made. A check that fails, raises, answers nonsense or does not end in time has not passed.
+"""Runs the checks of a task over what it made. A check that fails, raises, answers nonsense or does not end in time
+has not passed.
 
-May know: checks, evidence, threads. May not know: who asked, or the event loop: this blocks, so it is called on a thread or in a worker.
+May know: checks, evidence, threads. May not know: who asked, or the event loop: this blocks, so it is called on a
+thread or in a worker.
 """
 
 import inspect
@@ -23,7 +25,9 @@ HUNG = "did not end within"
 
 
 def checked(judged: Judged, checks: Sequence[Check], limit: float) -> Judged:
-    """The verdict after its checks: each is asked about each output. A blocking one that has not passed fails the attempt for good."""
+    """The verdict after its checks: each is asked about each output. A blocking one that has not passed fails the
+    attempt for good.
+    """
     results: list[CheckResult] = []
     for output, evidence in judged.outputs.items():
         facts = msgspec.json.decode(evidence)
@@ -43,7 +47,9 @@ def _refusal(refused: Sequence[CheckResult]) -> str:
 
 
 def _ask(check: Check, facts: Mapping[str, Json], limit: float) -> str | None:
-    """Why it has not passed; None: it has. The call has a thread of its own, because nothing else can be waited for with a limit."""
+    """Why it has not passed; None: it has. The call has a thread of its own, because nothing else can be waited for
+    with a limit.
+    """
     answers: list[str | None] = []
     thread = threading.Thread(
         target=lambda: answers.append(_reason(check.judge, facts)), name=f"check {check.name}", daemon=True

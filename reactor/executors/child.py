@@ -1,9 +1,10 @@
 """A process of our own, with everything that it starts: a group that is spawned, listened to, told to stop, and killed.
 
-May know: processes, pipes, the loop's readers, the clock. May not know: what runs in it. Linux: its end is seen through a pidfd.
+May know: processes, pipes, the loop's readers, the clock. May not know: what runs in it. Linux: its end is seen
+through a pidfd.
 
-Spawned from a thread by `subprocess` (vfork): a spawn from the loop of a large process would stop everything else meanwhile, and under uvloop
-it forks the whole process.
+Spawned from a thread by `subprocess` (vfork): a spawn from the loop of a large process would stop everything else
+meanwhile, and under uvloop it forks the whole process.
 """
 
 import asyncio
@@ -24,18 +25,23 @@ GRACE = 5_000_000
 
 _CHUNK = 65_536
 _MOST_AT_END = 64
-"""Chunks of output that are read after the end; more than a pipe holds, so that nothing is lost and nobody can write for ever."""
+"""Chunks of output that are read after the end; more than a pipe holds, so that nothing is lost and nobody can
+write for ever.
+"""
 
 
 class Spawner:
-    """Starts processes from a thread of its own, which lives as long as they do: the kernel ties a worker's life to the thread that made it."""
+    """Starts processes from a thread of its own, which lives as long as they do: the kernel ties a worker's life to
+    the thread that made it.
+    """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "reactor spawner")
         self.leash = Leash()
 
     async def spawn(self, words: Sequence[str], env: Mapping[str, str], keep: Sequence[int] = ()) -> "Child":
-        """Starts it as the leader of a session of its own, its output in a pipe, the file descriptors of `keep` left open.
+        """Starts it as the leader of a session of its own, its output in a pipe, the file descriptors of `keep`
+        left open.
 
         Raises:
             OSError, ValueError: it cannot be started.
@@ -59,7 +65,9 @@ class Spawner:
 
 
 class Child:
-    """One process group. `exited` holds the leader's exit code, negative for a signal; all its output was handed to `say` before."""
+    """One process group. `exited` holds the leader's exit code, negative for a signal; all its output was handed to
+    `say` before.
+    """
 
     def __init__(self, process: "subprocess.Popen[bytes]", leash: Leash, kills_before: int | None) -> None:
         assert process.stdout is not None
@@ -121,9 +129,9 @@ class Child:
         self._loop.remove_reader(self._watch)
         os.close(self._watch)
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)  # what it left behind in its group; its number is ours until it is reaped
-        self._leash.let_go(self.pid)
-        code = self._process.wait()
+            os.killpg(self.pid, signal.SIGKILL)  # what it left behind in its group; its number is ours until it is
+            reaped
+            self._leash.let_go(self.pid) code = self._process.wait()
         self.read_all()
         for line in self._lines.flush():
             self.say(line)

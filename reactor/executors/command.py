@@ -1,8 +1,9 @@
 """Commands: dbt, spark-submit, any program. Started without a shell, in a group of their own.
 
-May know: processes, and what the job says. May not know: what the program does. It is handed the run in its environment (see `words`), and may
-write the evidence of what it made, as JSON, into the file that REACTOR_EVIDENCE names: what a function would return. Its exit code is judged
-by the table in `exits`. A timeout or a cancel is SIGTERM to the group, a grace, SIGKILL; the answer is given when it is gone.
+May know: processes, and what the job says. May not know: what the program does. It is handed the run in its
+environment (see `words`), and may write the evidence of what it made, as JSON, into the file that REACTOR_EVIDENCE
+names: what a function would return. Its exit code is judged by the table in `exits`. A timeout or a cancel is
+SIGTERM to the group, a grace, SIGKILL; the answer is given when it is gone.
 """
 
 import asyncio
@@ -35,7 +36,9 @@ _CHECK_THREADS = 8
 
 
 class Command:
-    """The executor of commands. `folder` is where the files for their evidence are put while they run; `grace` is in microseconds."""
+    """The executor of commands. `folder` is where the files for their evidence are put while they run; `grace` is
+    in microseconds.
+    """
 
     name = "command"
 
@@ -139,13 +142,15 @@ def _hear(attempt: Attempt, last: "deque[str]", line: str) -> None:
 def _not_started(program: str, job: Job, error: Exception) -> Judged:
     if isinstance(error, (FileNotFoundError, PermissionError)):
         code = 127 if isinstance(error, FileNotFoundError) else 126
-        text = f"{program!r} could not be started: {explain(code, None).text.partition(', ')[2]}."
+        text = f"{program!r} could not be started: {explain(code, None).text.partition('says: ')[2]}."
         return Judged(Ending.FAILED, text, permanent=True, exit_code=code)
     if isinstance(error, OSError) and error.errno == errno.E2BIG:
         size = len(msgspec.json.encode(job.inputs))
         return failed(
-            f"{program!r} could not be started: its words and environment are larger than the system allows (the inputs alone: {size} bytes). "
-            "Consume fewer events at once, or use a function on executor='process', which is handed inputs of any size.",
+            f"{program!r} could not be started: its words and environment are larger than the system allows (the "
+            f"inputs alone: {size} bytes). "
+            "Consume fewer events at once, or use a function on executor='process', which is handed inputs of "
+            "any size.",
             permanent=True,
         )
     return failed(f"{program!r} could not be started: {error}.", permanent=isinstance(error, ValueError))
@@ -168,9 +173,15 @@ def _evidence(job: Job, place: Path) -> Judged:
     except FileNotFoundError:
         text = b""
     if len(text) > most:
-        return failed(f"{job.task!r} wrote more than {most} bytes of evidence. Put the data where it belongs and name the place.", permanent=True)
+        return failed(
+            f"{job.task!r} wrote more than {most} bytes of evidence. Put the data where it belongs and name the place.",
+            permanent=True,
+        )
     try:
         answer: Json = msgspec.json.decode(text) if text.strip() else None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return failed(f"{job.task!r} wrote evidence that is not JSON: {error}. Write one JSON object into $REACTOR_EVIDENCE.", permanent=True)
+        return failed(
+            f"{job.task!r} wrote evidence that is not JSON: {error}. Write one JSON object into $REACTOR_EVIDENCE.",
+            permanent=True,
+        )
     return msgspec.structs.replace(answered(job, answer), exit_code=0)

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 _VMSTAT = Path("/proc/vmstat")
 _FINAL = {
-    64: "which says wrong usage: put the command's words right",
-    65: "which says wrong input data: put the data right",
-    78: "which says wrong configuration: put it right",
-    126: "which says that it may not be executed: look at its permissions",
-    127: "which says that there is no such command: install it, or name its full path",
+    64: "which says: wrong usage; put the command's words right",
+    65: "which says: wrong input data; put the data right",
+    78: "which says: wrong configuration; put it right",
+    126: "which says: it may not be executed; look at its permissions",
+    127: "which says: there is no such command; install it, or name its full path",
 }
 
 
@@ -33,7 +33,9 @@ class Exit(NamedTuple):
 
 
 def explain(code: int, kills_before: int | None) -> Exit:
-    """`code` as `subprocess` gives it: negative for a signal. `kills_before`: what `memory_kills` said when it began."""
+    """`code` as `subprocess` gives it: negative for a signal. `kills_before`: what `memory_kills` said when it
+    began.
+    """
     number = -code if code < 0 else code - 128 if 128 < code <= 192 else 0
     if number == signal.SIGKILL:
         return _killed(code, kills_before)
@@ -58,7 +60,8 @@ def _killed(code: int, before: int | None) -> Exit:
     if before is not None and now == before:
         return Exit(f"{_how(code)} (SIGKILL); somebody killed it, and it was not for want of memory", permanent=False)
     return Exit(
-        f"{_how(code)} (SIGKILL), probably because memory ran out. With the same memory it would again: give it more, or "
+        f"{_how(code)} (SIGKILL), probably because memory ran out. With the same memory it would again: give it "
+        "more, or "
         "smaller parts, then try the run again",
         permanent=True,
     )

@@ -1,6 +1,7 @@
 """What the engine and a worker say to each other, and how it travels: JSON with its length before it, over one socket.
 
-May know: msgspec. May not know: who is at either end. Nothing that comes in can run code: it is decoded into these types or refused.
+May know: msgspec. May not know: who is at either end. Nothing that comes in can run code: it is decoded into these
+types or refused.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ class Resolve(Protocol):
 
 
 class Loader(msgspec.Struct, frozen=True):
-    """How a worker comes to the user's definitions: a function, by its dotted name (`package.module:function`), and what it is called with.
+    """How a worker comes to the user's definitions: a function, by its dotted name (`package.module:function`), and
+    what it is called with.
 
     It is called once in each worker, and returns a `Resolve`.
     """

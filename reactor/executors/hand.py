@@ -24,7 +24,9 @@ _BOOT = (
 
 
 class Hand(asyncio.Protocol):
-    """One worker. `said` is called when it is up (None), when it turned to its checks, and when it is done with its attempt."""
+    """One worker. `said` is called when it is up (None), when it turned to its checks, and when it is done with its
+    attempt.
+    """
 
     def __init__(self, said: "Callable[[Hand, Done | Checking | None], None]") -> None:
         self.attempt: Attempt | None = None

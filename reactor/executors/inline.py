@@ -2,9 +2,9 @@
 
 May know: asyncio and the user's coroutine. May not know: threads, but for the checks, which may read files.
 
-A cancel or a timeout raises `CancelledError` where the function waits. One that does not end within a grace is given up: its answer is given
-all the same, a warning names it, and it runs on until it lets go. A function that blocks the loop stops everything else and is named by
-the watchdog.
+A cancel or a timeout raises `CancelledError` where the function waits. One that does not end within a grace is
+given up: its answer is given all the same, a warning names it, and it runs on until it lets go. A function that
+blocks the loop stops everything else and is named by the watchdog.
 """
 
 import asyncio
@@ -32,7 +32,9 @@ _log = logging.getLogger(__name__)
 
 
 class Inline:
-    """The executor of async functions. `blocked_after`: seconds after which a loop that does not turn is warned of; None: no watchdog."""
+    """The executor of async functions. `blocked_after`: seconds after which a loop that does not turn is warned of;
+    None: no watchdog.
+    """
 
     name = "inline"
 
@@ -124,7 +126,8 @@ class Inline:
         self._stubborn.add(work)
         work.add_done_callback(self._stubborn.discard)
         text = (
-            f"Task {attempt.job.task!r} (run {attempt.job.run}) was told to stop {GRACE // 1_000_000} s ago and still runs. Its answer is given "
+            f"Task {attempt.job.task!r} (run {attempt.job.run}) was told to stop {GRACE // 1_000_000} s ago and "
+            "still runs. Its answer is given "
             "now; let it pass on asyncio.CancelledError."
         )
         _log.warning(text)
@@ -142,4 +145,3 @@ class Inline:
 def _was_cancelled() -> bool:
     current = asyncio.current_task()
     return current is not None and current.cancelling() > 0
-

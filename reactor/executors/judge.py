@@ -1,7 +1,7 @@
 """What a task's function returned, or raised, as the verdict on its attempt.
 
-May know: the job, and the evidence rules of the model. May not know: where the code ran, what time it is, how the answer travels.
-Pure: the same answer is judged the same on the loop, on a thread and in another process.
+May know: the job, and the evidence rules of the model. May not know: where the code ran, what time it is, how the
+answer travels. Pure: the same answer is judged the same on the loop, on a thread and in another process.
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,9 @@ def answered(job: Job, answer: object) -> Judged:
 
 
 def raised(error: BaseException) -> Judged:
-    """The verdict on what the function raised. `Permanent`, alone or within a group, means that trying again cannot help."""
+    """The verdict on what the function raised. `Permanent`, alone or within a group, means that trying again cannot
+    help.
+    """
     permanent = isinstance(error, Permanent) or (
         isinstance(error, BaseExceptionGroup) and error.subgroup(Permanent) is not None
     )
@@ -72,18 +74,22 @@ def failed(error: str, *, permanent: bool = False) -> Judged:
 def _several(job: Job, answer: Mapping[object, object]) -> dict[AssetName, bytes]:
     if not job.outputs:
         raise _Wrong(
-            f"Task {job.task!r} returned evidence, but declares no outputs that it could describe. Return None, or declare outputs=..."
+            f"Task {job.task!r} returned evidence, but declares no outputs that it could describe. Return None, "
+            "or declare outputs=..."
         )
     if not answer:
         raise _Wrong(
-            f"Task {job.task!r} returned an empty mapping, which names none of its outputs ({', '.join(job.outputs)}). Return None to "
-            "announce them all without evidence, NOTHING to announce none, or a mapping from each output's name to its evidence."
+            f"Task {job.task!r} returned an empty mapping, which names none of its outputs "
+            f"({', '.join(job.outputs)}). Return None to "
+            "announce them all without evidence, NOTHING to announce none, or a mapping from each output's name "
+            "to its evidence."
         )
     outputs: dict[AssetName, bytes] = {}
     for name, evidence in answer.items():
         if name not in job.outputs:
             raise _Wrong(
-                f"Task {job.task!r} returned evidence for {name!r}, which is none of its outputs.{nearest(str(name), job.outputs)} "
+                f"Task {job.task!r} returned evidence for {name!r}, which is none of its "
+                f"outputs.{nearest(str(name), job.outputs)} "
                 f"It has several, so it returns a mapping from their names to their evidence: {', '.join(job.outputs)}."
             )
         if evidence is not NOTHING:
@@ -96,19 +102,22 @@ def _evidence(job: Job, output: str, evidence: object) -> bytes:
         return _BARE
     if not isinstance(evidence, Mapping):
         raise _Wrong(
-            f"Task {job.task!r} returned {_kind(evidence)} as the evidence for {output!r}. Evidence is a mapping of JSON values, "
+            f"Task {job.task!r} returned {_kind(evidence)} as the evidence for {output!r}. Evidence is a mapping "
+            "of JSON values, "
             'such as {"rows": 42}.'
         )
     try:
         found = _encode(evidence if type(evidence) is dict else dict(evidence))
     except (TypeError, ValueError, RecursionError) as error:
         raise _Wrong(
-            f"Task {job.task!r} returned evidence for {output!r} that cannot be written as JSON: {_culprit(evidence, error)}. Return "
+            f"Task {job.task!r} returned evidence for {output!r} that cannot be written as JSON: "
+            f"{_culprit(evidence, error)}. Return "
             "texts, numbers, booleans, lists and mappings; of a path, its text."
         ) from error
     if len(found) > EVIDENCE_LIMIT:
         raise _Wrong(
-            f"Task {job.task!r} returned {len(found)} bytes of evidence for {output!r}; {EVIDENCE_LIMIT} are allowed, because evidence "
+            f"Task {job.task!r} returned {len(found)} bytes of evidence for {output!r}; {EVIDENCE_LIMIT} are "
+            "allowed, because evidence "
             "is stored with every start that uses it. Put the data where it belongs and name the place."
         )
     return found
@@ -126,7 +135,8 @@ def _culprit(evidence: Mapping[object, object], error: Exception) -> str:
 
 def _no_answer(job: Job, answer: object) -> str:
     return (
-        f"Task {job.task!r} returned {_kind(answer)}, which is no answer. It returns None, the evidence of what it made "
+        f"Task {job.task!r} returned {_kind(answer)}, which is no answer. It returns None, the evidence of what "
+        "it made "
         '(a mapping such as {"rows": 42}), or NOTHING where it made nothing.'
     )
 

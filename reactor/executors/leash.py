@@ -1,7 +1,8 @@
 """A small process that outlives the engine by a moment: where the engine dies, whatever it started dies too.
 
-May know: the standard library, and process groups. May not know: any other part of Reactor (it runs alone, as a script, so that it is quick
-and small). The engine tells it which groups are about; when its pipe closes and groups are left, it kills them.
+May know: the standard library, and process groups. May not know: any other part of Reactor (it runs alone, as a
+script, so that it is quick and small). The engine tells it which groups are about; when its pipe closes and groups
+are left, it kills them.
 """
 
 import os

@@ -7,7 +7,9 @@ LONGEST = 32_768
 
 
 class Lines:
-    """Feed it chunks; it gives whole lines. A lone carriage return ends a line too: progress bars are many short lines, not a long one."""
+    """Feed it chunks; it gives whole lines. A lone carriage return ends a line too: progress bars are many short
+    lines, not a long one.
+    """
 
     def __init__(self) -> None:
         self._rest = b""

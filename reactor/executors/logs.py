@@ -1,7 +1,8 @@
 """The logs of attempts: one bounded file each, made when there is something to write.
 
-May know: files and the clock. May not know: who writes. What is written may come from anywhere (a library, a command, a broken file), so
-nothing of it reaches a terminal or a page as anything but text: control characters are spelled out, and lines are lines.
+May know: files and the clock. May not know: who writes. What is written may come from anywhere (a library, a
+command, a broken file), so nothing of it reaches a terminal or a page as anything but text: control characters are
+spelled out, and lines are lines.
 """
 
 import logging
@@ -29,7 +30,9 @@ _log = logging.getLogger(__name__)
 
 
 def visible(text: str) -> str:
-    """The text with control characters spelled out (`\\x1b`), those that turn the direction of writing included; a tab stays."""
+    """The text with control characters spelled out (`\\x1b`), those that turn the direction of writing included; a
+    tab stays.
+    """
     if len(text) > LONGEST_LINE:
         text = f"{text[:LONGEST_LINE]} [... {len(text) - LONGEST_LINE} more characters]"
     if text.isprintable():
@@ -58,7 +61,9 @@ class FileLogs:
 
     def _path(self, run: RunId, attempt: int) -> Path:
         if not _RUN.fullmatch(run):
-            raise NotFound(f"{run!r} cannot be the id of a run: letters, digits, '-' and '_'. `reactor runs` lists the runs.")
+            raise NotFound(
+                f"{run!r} cannot be the id of a run: letters, digits, '-' and '_'. `reactor runs` lists the runs."
+            )
         return self._folder / run / f"{int(attempt)}.log"
 
 

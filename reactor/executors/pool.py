@@ -1,7 +1,7 @@
 """Threads that may be given up: a bounded pool whose threads are daemons, and whose hung ones are replaced.
 
-May know: threads. May not know: jobs, the loop. (The standard pool waits for a hung thread when the interpreter ends, and its place is
-lost for good.)
+May know: threads. May not know: jobs, the loop. (The standard pool waits for a hung thread when the interpreter
+ends, and its place is lost for good.)
 """
 
 import queue
@@ -62,7 +62,9 @@ class DaemonPool(Executor):
         return future
 
     def give_up(self, thread: int) -> None:
-        """This thread does not come back soon: another one may take its place. It ends once it is done with what it does."""
+        """This thread does not come back soon: another one may take its place. It ends once it is done with what it
+        does.
+        """
         with self._lock:
             if thread in self._threads:
                 self._threads.discard(thread)
@@ -98,4 +100,3 @@ class DaemonPool(Executor):
         with self._lock:
             self._threads.discard(me)
             self._given_up.discard(me)
-

@@ -2,8 +2,8 @@
 
 May know: workers and the frames. May not know: the user's definitions, which a worker loads by the loader's name.
 
-A timeout or a cancel is SIGTERM to the worker's process group, a grace, SIGKILL; the answer is given when it is gone, and a new worker takes its
-place. A worker that dies is an answer too: how, and with which code.
+A timeout or a cancel is SIGTERM to the worker's process group, a grace, SIGKILL; the answer is given when it is
+gone, and a new worker takes its place. A worker that dies is an answer too: how, and with which code.
 """
 
 import asyncio
@@ -30,7 +30,9 @@ _log = logging.getLogger(__name__)
 
 
 class Process:
-    """The executor of functions in worker processes: at most `workers`, started when they are needed (`warm`: all at the start), then kept."""
+    """The executor of functions in worker processes: at most `workers`, started when they are needed (`warm`: all
+    at the start), then kept.
+    """
 
     name = "process"
 
@@ -75,7 +77,9 @@ class Process:
             self._stop(attempt, CANCELLED)
 
     def reload(self, loader: Loader) -> None:
-        """The definitions changed: attempts that begin from now on run on new workers; those under way end on the old ones."""
+        """The definitions changed: attempts that begin from now on run on new workers; those under way end on the
+        old ones.
+        """
         self._setup = Setup(loader, self._setup.check_limit)
         for hand in list(self._hands):
             if hand.attempt is None:
@@ -111,7 +115,9 @@ class Process:
             await hand.start(self._spawner, setup)
         except Exception as error:  # noqa: BLE001 - the system refuses: memory, processes, files
             self._retire(hand)
-            self._refuse(failed(f"A worker could not be started: {error}. Look at the limits for processes, files and memory."))
+            self._refuse(
+                failed(f"A worker could not be started: {error}. Look at the limits for processes, files and memory.")
+            )
             return
         if self._stopping:
             await hand.end(self._desk.clock, 0)
@@ -137,7 +143,9 @@ class Process:
         self._staff()
 
     def _refuse(self, why: Judged) -> None:
-        """The oldest attempt that waits is answered with what went wrong: trouble with workers is told, and does not go round for ever."""
+        """The oldest attempt that waits is answered with what went wrong: trouble with workers is told, and does
+        not go round for ever.
+        """
         _log.warning("%s", why.error)
         if self._queue:
             self._queue.popleft().answer(why)
@@ -190,7 +198,8 @@ class Process:
 
 
 _ENDLESS = failed(
-    "Its checks do not end, and hold the worker so that it cannot give them up itself. Nothing was announced. Put the checks right, then try "
+    "Its checks do not end, and hold the worker so that it cannot give them up itself. Nothing was announced. "
+    "Put the checks right, then try "
     "the run again.",
     permanent=True,
 )

@@ -2,9 +2,9 @@
 
 May know: threads. May not know: processes.
 
-Python cannot stop a thread. On a timeout or a cancel the answer is given at once, the thread is given up and counted, its place goes to a new
-one, and a warning names the task and where it stands. The function itself runs on to its end, its answer is discarded, and it shares the
-engine's memory and interpreter until then. What must be stoppable belongs on `executor="process"`.
+Python cannot stop a thread. On a timeout or a cancel the answer is given at once, the thread is given up and
+counted, its place goes to a new one, and a warning names the task and where it stands. The function itself runs on
+to its end, its answer is discarded, and it shares the engine's memory and interpreter until then. What must be stoppable belongs on `executor="process"`.
 """
 
 import asyncio
@@ -59,7 +59,9 @@ class Thread:
         try:
             work = loop.run_in_executor(self._pool, self._run, attempt, loop)
         except RuntimeError as error:
-            attempt.answer(failed(f"No thread could be started for it: {error}. Lower the number of runs at once, or of threads."))
+            attempt.answer(
+                failed(f"No thread could be started for it: {error}. Lower the number of runs at once, or of threads.")
+            )
         else:
             work.add_done_callback(partial(self._ended, attempt))
             attempt.work = cast("asyncio.Future[None]", work)
@@ -112,8 +114,10 @@ class Thread:
         where = stack(frame)
         self._pool.give_up(thread)
         text = (
-            f"Task {attempt.job.task!r} (run {attempt.job.run}) was told to stop, but a thread cannot be stopped: it runs on, and its answer will "
-            f"be discarded. {self.given_up} such threads are about. Use executor='process' for what must stop. It stands at:\n{where}"
+            f"Task {attempt.job.task!r} (run {attempt.job.run}) was told to stop, but a thread cannot be "
+            "stopped: it runs on, and its answer will "
+            f"be discarded. {self.given_up} such threads are about. Use executor='process' for what must stop. "
+            f"It stands at:\n{where}"
         )
         _log.warning(text)
         for line in text.splitlines():

@@ -7,11 +7,16 @@ from opentelemetry import context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 
+_EMPTY = context.Context()
+
+
 def enter(traceparent: str | None) -> None:
-    """Makes the span that a W3C `traceparent` names the current one, for the rest of this task or `contextvars.Context`."""
+    """Makes the span that a W3C `traceparent` names the current one, for the rest of this task or
+    `contextvars.Context`.
+    """
     span = span_of(traceparent)
     if span is not None:
-        context.attach(set_span_in_context(span))
+        context.attach(set_span_in_context(span, _EMPTY))
 
 
 def span_of(traceparent: str | None) -> NonRecordingSpan | None:

@@ -1,4 +1,5 @@
-"""An exception in a user's code, told so that its author finds the line: type, message, and their part of the traceback.
+"""An exception in a user's code, told so that its author finds the line: type, message, and their part of the
+traceback.
 
 May know: the standard library. May not know: jobs, or what follows from the trouble.
 """

@@ -39,7 +39,9 @@ class Crew(Protocol):
 
 
 class Watchdog:
-    """Asks the loop for a sign of life twice per `limit` seconds while it is told to `watch`; warns once for each time that none comes."""
+    """Asks the loop for a sign of life twice per `limit` seconds while it is told to `watch`; warns once for each
+    time that none comes.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: float, crew: Crew) -> None:
         self._loop = loop
@@ -93,7 +95,8 @@ class Watchdog:
         held = self._crew.whose(current)
         name = f"Task {held.job.task!r} (run {held.job.run})" if held else f"The asyncio task {current.get_name()!r}"
         text = (
-            f"{name} has blocked the event loop for more than {self._limit * 1000:.0f} ms: nothing else can start meanwhile. Await what it waits "
+            f"{name} has blocked the event loop for more than {self._limit * 1000:.0f} ms: nothing else can "
+            "start meanwhile. Await what it waits "
             f"for, or let it run on a thread or in a process (executor='process'). It stands at:\n{stack(frame)}"
         )
         _log.warning(text)

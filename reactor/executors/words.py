@@ -1,6 +1,7 @@
 """The words of a command, with the job's values filled in, and the environment that it finds itself in.
 
-May know: the job. May not know: processes. A value is one word, or a part of one, whatever it contains: no shell ever sees it.
+May know: the job. May not know: processes. A value is one word, or a part of one, whatever it contains: no shell
+ever sees it.
 """
 
 import re
@@ -20,7 +21,8 @@ class BadWords(Exception):
 
 
 def fill(words: Sequence[str], job: Job) -> list[str]:
-    """The words with `{partition}`, `{run_id}`, `{attempt}` and `{input.ASSET.FIELD}` replaced; `{{x}}` stands for `{x}`.
+    """The words with `{partition}`, `{run_id}`, `{attempt}` and `{input.ASSET.FIELD}` replaced; `{{x}}` stands for
+    `{x}`.
 
     Braces around anything that is no name (JSON, for one) stay as they are.
 
@@ -40,12 +42,15 @@ def _one(found: "re.Match[str]", job: Job) -> str:
         return str(job.attempt)
     if name == "partition":
         if not job.partition:
-            raise BadWords(f"Command {job.task!r} uses {{partition}}, but it is not partitioned. Leave it out, or give it partitions=...")
+            raise BadWords(
+                f"Command {job.task!r} uses {{partition}}, but it is not partitioned. Leave it out, or give it partitions=..."
+            )
         return job.partition
     if name.startswith("input."):
         return _input(name, job)
     raise BadWords(
-        f"Command {job.task!r} uses {{{name}}}, but there is no such placeholder.{nearest(name, _SIMPLE)} There are {{partition}}, {{run_id}}, "
+        f"Command {job.task!r} uses {{{name}}}, but there is no such placeholder.{nearest(name, _SIMPLE)} There "
+        f"are {{partition}}, {{run_id}}, "
         f"{{attempt}} and {{input.ASSET.FIELD}}; write {{{{{name}}}}} for the text {{{name}}} itself."
     )
 
@@ -56,21 +61,25 @@ def _input(name: str, job: Job) -> str:
     if asset not in views:
         known = ", ".join(views) or "none"
         raise BadWords(
-            f"Command {job.task!r} uses {{{name}}}, but this run has no input {asset!r}.{nearest(asset, views)} Its inputs: {known}."
+            f"Command {job.task!r} uses {{{name}}}, but this run has no input {asset!r}.{nearest(asset, views)} "
+            f"Its inputs: {known}."
         )
     evidence = views[asset].evidence
     value = evidence.get(field)
     if value is None:
         known = ", ".join(map(str, evidence)) or "nothing"
         raise BadWords(
-            f"Command {job.task!r} uses {{{name}}}, but the evidence of {asset} has no {field!r}.{nearest(field, map(str, evidence))} "
+            f"Command {job.task!r} uses {{{name}}}, but the evidence of {asset} has no "
+            f"{field!r}.{nearest(field, map(str, evidence))} "
             f"It has: {known}."
         )
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def environment(around: Mapping[str, str], job: Job, evidence: str) -> dict[str, str]:
-    """What the command finds in its environment: the engine's own without Reactor's settings, which may hold secrets, and the run."""
+    """What the command finds in its environment: the engine's own without Reactor's settings, which may hold
+    secrets, and the run.
+    """
     env = {key: value for key, value in around.items() if not key.startswith("REACTOR_") and key != "TRACEPARENT"}
     if job.traceparent is not None:
         env["TRACEPARENT"] = job.traceparent

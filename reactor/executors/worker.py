@@ -2,8 +2,9 @@
 
 May know: the frames, the user's code by its loader's name. May not know: the engine, its clock, its store.
 
-It ends when its socket does, and the kernel kills it where the engine dies while a task runs. What is printed goes to the attempt's log, and so
-do `run.log` and every library that logs. SIGTERM raises `Stopped` in the task, so that its `finally` blocks run.
+It ends when its socket does, and the kernel kills it where the engine dies while a task runs. What is printed goes
+to the attempt's log, and so do `run.log` and every library that logs. SIGTERM raises `Stopped` in the task, so that
+its `finally` blocks run.
 """
 
 import asyncio
@@ -26,7 +27,19 @@ from reactor.executors import trace
 from reactor.executors.attempt import LineHandler, logger_to
 from reactor.executors.checking import HUNG, checked
 from reactor.executors.frames import (
-    Begin, Broken, Checking, Done, FromWorker, Loader, Resolve, Setup, ToWorker, Up, done, pack, to_worker,
+    Begin,
+    Broken,
+    Checking,
+    Done,
+    FromWorker,
+    Loader,
+    Resolve,
+    Setup,
+    ToWorker,
+    Up,
+    done,
+    pack,
+    to_worker,
 )  # fmt: skip
 from reactor.executors.judge import Judged, answered, raised
 from reactor.executors.trouble import describe
@@ -130,5 +143,5 @@ def _die_with(engine: int) -> None:
         sys.exit(1)
 
 
-def _stopped(number: int, frame: object) -> NoReturn:
+def _stopped(number: int, _: object) -> NoReturn:
     raise Stopped(128 + number)

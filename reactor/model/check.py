@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from reactor.model.errors import DefinitionError
 from reactor.model.events import Json
 
-
 Verdict = bool | str | None
 """True or None: passed. False: failed. A text: failed, for this reason."""
 

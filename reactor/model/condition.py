@@ -10,10 +10,9 @@ from typing import Literal
 
 from reactor.model.duration import Duration, micros, spell
 from reactor.model.errors import DefinitionError
+from reactor.model.events import Json
 from reactor.model.filter import Filter, equals
 from reactor.model.ids import AssetName
-
-from reactor.model.events import Json
 from reactor.model.partitions import Partitions
 
 
@@ -202,7 +201,7 @@ def schedule(cron: str = "", *, every: Duration | None = None, timezone: str = "
     """A schedule as an operand: `schedule("0 6 * * *", timezone="Europe/Berlin")` or `schedule(every="1h")`."""
     if bool(cron) == (every is not None):
         raise DefinitionError("schedule() takes either a cron text or every=, and exactly one of them.")
-    text = cron if cron else f"every {_exact(micros(every or 0))}"
+    text = cron or f"every {_exact(micros(every or 0))}"
     return Operand(AssetName(f"{SCHEDULE}{text}@{timezone}"))
 
 

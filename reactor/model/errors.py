@@ -66,7 +66,7 @@ class Fenced(ReactorError):
     """Somebody else moved a position or took the lease: this engine's view is out of date and it must stop."""
 
 
-class Permanent(Exception):  # noqa: N818 - reads as what a user says of the failure, `raise Permanent(...)`
+class Permanent(Exception):
     """Raised by a task: trying again cannot help. The run fails at once, whatever its retry says."""
 
 

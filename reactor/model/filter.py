@@ -15,7 +15,6 @@ from reactor.model.errors import DefinitionError
 from reactor.model.events import Json
 
 
-
 def _equal(a: Json, b: Json) -> bool:
     """As in JSON, and unlike in Python, true is not 1."""
     return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
@@ -52,7 +51,7 @@ NESTING = 50
 """Levels that a filter may have: it is evaluated by recursion, in the engine's own stack."""
 
 
-class Unknown(Exception):  # noqa: N818 - an answer of the three-valued logic, not a failure
+class Unknown(Exception):
     """The filter cannot be evaluated on this event."""
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
@@ -183,7 +184,7 @@ _HOUR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)([+-]\d{4})?")
 
 @dataclass(frozen=True)
 class Hourly(_Time):
-    """One partition an hour that passes, `2026-11-20T07`, named by the local clock."""
+    """One partition an hour of the local clock, `2026-11-20T07`. Where a clock changes by half an hour, one of them is half as long."""
 
     unit: ClassVar[str] = "hour"
     pattern: ClassVar[str] = "%Y-%m-%dT%H"
@@ -192,28 +193,48 @@ class Hourly(_Time):
         found = _HOUR.fullmatch(key)
         if found is None:
             raise ValueError("not an hour")
-        wall, zone = self.parse(found[1]), self.zone
-        both = [wall.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
-        real = sorted({instant(a) for a in both if moment(instant(a), zone).replace(tzinfo=None) == wall})
-        if not real:
+        passes = _passes(self.parse(found[1]), self.zone)
+        if not passes:
             raise ValueError("an hour that the clock skips")
         if found[2] is None:
-            if len(real) > 1:
+            if len(passes) > 1:
                 raise ValueError("an hour that comes twice, without its UTC offset")
-            return real[0]
-        for begin in real:
-            if len(real) > 1 and moment(begin, zone).strftime("%z") == found[2]:
-                return begin
+            return next(iter(passes.values()))
+        if len(passes) > 1 and found[2] in passes:
+            return passes[found[2]]
         raise ValueError("an offset that this hour does not have, or does not need")
 
     def end(self, key: PartitionKey) -> Instant:
-        return Instant(self.begin(key) + 3_600_000_000)
+        begin = self.begin(key)
+        for end in range(begin + _QUARTER, begin + 8 * _QUARTER, _QUARTER):
+            if self.key_of(Instant(end)) != key:
+                return Instant(end)
+        raise AssertionError("an hour of the clock ends within two that pass")
 
     def key_of(self, at: Instant) -> PartitionKey:
         here = moment(at, self.zone)
-        wall = here.replace(minute=0, second=0, microsecond=0)
-        twice = wall.replace(fold=0).utcoffset() != wall.replace(fold=1).utcoffset()
-        return PartitionKey(here.strftime(self.pattern) + (here.strftime("%z") if twice else ""))
+        passes = _passes(here.replace(tzinfo=None, minute=0, second=0, microsecond=0, fold=0), self.zone)
+        return PartitionKey(here.strftime(self.pattern) + (here.strftime("%z") if len(passes) > 1 else ""))
+
+
+_QUARTER = 900_000_000
+
+
+@lru_cache(maxsize=8192)
+def _passes(wall: datetime, zone: ZoneInfo) -> dict[str, Instant]:
+    """The times that the clock goes through an hour, by UTC offset: none, one, or two of them, each with its first instant.
+
+    Looked at by the quarter of an hour: there are clocks that change by half an hour, so that an hour may be half as long.
+    """
+    found: dict[str, Instant] = {}
+    for minute in (0, 15, 30, 45):
+        part = wall.replace(minute=minute)
+        for fold in (0, 1):
+            at = instant(part.replace(tzinfo=zone, fold=fold))
+            back = moment(at, zone)
+            if back.replace(tzinfo=None, fold=0) == part:
+                found.setdefault(back.strftime("%z"), at)
+    return found
 
 
 @dataclass(frozen=True, init=False)

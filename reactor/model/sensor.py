@@ -12,7 +12,7 @@ from reactor.model.ids import SensorName
 from reactor.model.source import SourceSpec
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 Answer = Ready | Sequence[Ready] | None
 
 
@@ -27,17 +27,17 @@ class State(dict[str, Json]):
 
 
 @dataclass(frozen=True)
-class Sensor(Generic[P, R]):
+class Sensor(Generic[P, R_co]):
     """A function on one source. Calling it calls the function."""
 
-    function: Callable[P, R]
+    function: Callable[P, R_co]
     source: SourceSpec
     name: SensorName
     timeout: int
     """Microseconds that one call may take."""
     module: str = field(default="", compare=False)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.function(*args, **kwargs)
 
 
@@ -46,7 +46,7 @@ AnySensor = Sensor[..., object]  # type: ignore[explicit-any]  # what it is give
 
 def sensor(
     source: SourceSpec, *, name: str | None = None, timeout: Duration = "10s"
-) -> Callable[[Callable[P, R]], Sensor[P, R]]:
+) -> Callable[[Callable[P, R_co]], Sensor[P, R_co]]:
     """Makes a function the sensor of a source.
 
     What it is given is said by its first parameter's annotation: `Record`, `File`, `CloudEvent`, `Row`, `Tick`, a pydantic model (the
@@ -58,7 +58,7 @@ def sensor(
             f'@sensor({source!r}): give it a source, such as Kafka("topic") or Files("landing/*.csv").'
         )
 
-    def wrap(function: Callable[P, R]) -> Sensor[P, R]:
+    def wrap(function: Callable[P, R_co]) -> Sensor[P, R_co]:
         parameters = list(inspect.signature(function).parameters.values())
         if not 1 <= len(parameters) <= 2:
             raise DefinitionError(

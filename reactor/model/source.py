@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from reactor.model.condition import SCHEDULE
 from reactor.model.duration import Duration, micros
 from reactor.model.errors import DefinitionError
 from reactor.model.events import Json
@@ -147,3 +148,10 @@ class Table(SourceSpec):
     def name(self) -> SourceName:
         where = self.connect if isinstance(self.connect, str) else getattr(self.connect, "__qualname__", "function")
         return SourceName(f"table:{self.label or where}")
+
+
+def schedule_of(asset: str) -> Schedule:
+    """A schedule that stands inside a condition, from the name of its hidden asset: `schedule:0 6 * * *@UTC`."""
+    text, _, timezone = asset.removeprefix(SCHEDULE).rpartition("@")
+    every = text.removeprefix("every ")
+    return Schedule(every=every, timezone=timezone) if every != text else Schedule(text, timezone=timezone)

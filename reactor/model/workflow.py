@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import (
-    Any,
     Final,
     Literal,
     TypedDict,

@@ -153,6 +153,8 @@ def _merged(answers: Sequence[Ready]) -> Sequence[Ready]:
 
 def _check(graph: Graph, call: Call, ready: Ready) -> None:
     asset = graph.assets.get(ready.asset)
+    if asset is None and ready.asset in graph.schedules:
+        return
     if asset is None:
         raise BadAnswer(
             f"the sensor announced {ready.asset!r}, but no asset is called so.{nearest(ready.asset, graph.assets)}"

@@ -1,6 +1,6 @@
 """What people ask of the service: each is one transaction with its line in the audit log (G16)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -30,14 +30,14 @@ class Refused(ReactorError):
 class Commands:
     """The write side for the command line and the web."""
 
-    def __init__(self, service: Service, reader: Reader, clock: Clock) -> None:
+    def __init__(self, service: Service, reader: Callable[[], Awaitable[Reader]], clock: Clock) -> None:
         self._service, self._reader, self._clock = service, reader, clock
 
     def _audit(self, actor: str, action: str, what: str, detail: str = "") -> Audit:
         return Audit(self._clock.now(), actor, action, what, detail)
 
     async def _run(self, id: str) -> RunId:
-        run = await self._reader.run(id)
+        run = await (await self._reader()).run(id)
         if run is None:
             raise NotFound(f"There is no run {id!r}, or more than one begins so. `reactor runs` lists them.")
         return run.id
@@ -58,14 +58,14 @@ class Commands:
         if refused is not None:
             raise Refused(refused)
 
-    async def publish(self, records: Sequence[TopicRecord], actor: str) -> None:
+    async def publish(self, records: Sequence[TopicRecord]) -> None:
         """Appends to embedded topics; durable when it returns."""
         await self._service.engine.answer([], Transaction(topics=list(records)))
 
     # --- dead letters
 
     async def _letter(self, id: int) -> DeadLetter:
-        letter = await self._reader.dead_letter(id)
+        letter = await (await self._reader()).dead_letter(id)
         if letter is None:
             raise NotFound(f"There is no dead letter {id}. `reactor dead list` lists them.")
         if letter.state != "open":

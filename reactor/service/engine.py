@@ -8,6 +8,7 @@ event falls with the batch.
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -54,6 +55,8 @@ class Engine:
         self.trouble: str | None = None
         """Why it cannot write at present; None where it can."""
         self._writer, self._clock, self._ids, self._label = writer, clock, ids, labels
+        self.on_append: Callable[[Mapping[str, int]], None] = lambda appended: None
+        """Told of embedded topics that grew."""
         self._epoch = 0
         self._arrivals: deque[Arrival] = deque()
         self._asks: deque[Ask] = deque()
@@ -292,7 +295,7 @@ class Engine:
         """Commits. A full disk is waited for: nothing was acknowledged, so nothing is lost, and the sources stand still meanwhile."""
         while True:
             try:
-                await self._writer.commit(tx)
+                appended = await self._writer.commit(tx)
             except StoreFull as error:
                 if self.trouble is None:
                     log.error("%s", error)
@@ -302,6 +305,8 @@ class Engine:
                 if self.trouble is not None:
                     log.warning("The database can be written again.")
                 self.trouble = None
+                if appended:
+                    self.on_append(appended)
                 return
 
     def _act(self, commands: list[Command], counted: list[Counted]) -> None:

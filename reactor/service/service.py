@@ -16,6 +16,7 @@ from reactor.service.dispatch import Dispatch
 from reactor.service.engine import Engine
 from reactor.service.intake import Intake
 from reactor.service.judge import SourceJudge
+from reactor.service.ticks import hidden_sensors
 from reactor.service.timers import JUDGED, Timers
 from reactor.service.work import Labels, nothing
 from reactor.sources.base import Condition, Health, Source
@@ -30,7 +31,8 @@ MIGRATED_AT_ONCE = 500
 RETENTION_STEP = 2_000
 RETENTION_PAUSE = 60_000_000
 
-MakeSource = Callable[[SourceSpec], Source]
+MakeSources = Callable[[Sequence[SourceSpec]], Mapping[SourceName, Source]]
+"""One source for each spec, new at each call."""
 TellAlert = Callable[[Alert], None]
 
 
@@ -45,15 +47,15 @@ class Parts:
         clock: Clock,
         ids: Ids,
         executors: Mapping[str, Executor],
-        make_source: MakeSource,
+        make_sources: MakeSources,
         telemetry: Telemetry,
         tell: TellAlert,
         labels: Labels = nothing,
     ) -> None:
         self.graph, self.writer, self.clock, self.ids = graph, writer, clock, ids
-        self.executors, self.make_source, self.telemetry, self.tell, self.labels = (
+        self.executors, self.make_sources, self.telemetry, self.tell, self.labels = (
             executors,
-            make_source,
+            make_sources,
             telemetry,
             tell,
             labels,
@@ -164,15 +166,13 @@ class Service:
 
     async def _read_all(self) -> None:
         states = await self._parts.writer.load_states()
-        specs: dict[SourceName, SourceSpec] = {}
-        for sensor in self.engine.graph.sensors:
-            specs.setdefault(sensor.source.name, sensor.source)
-        for name, spec in specs.items():
-            sensors = [s for s in self.engine.graph.sensors if s.source.name == name]
-            judge = SourceJudge(
-                self.engine.graph, sensors, states, self._parts.clock, self._parts.ids, self._parts.telemetry
-            )
-            intake = Intake(self.engine, self._parts.make_source(spec), judge, self._seen)
+        parts, graph = self._parts, self.engine.graph
+        sensors = [*graph.sensors, *hidden_sensors(graph)]
+        specs = {s.source.name: s.source for s in sensors}
+        for name, source in parts.make_sources(list(specs.values())).items():
+            mine = [s for s in sensors if s.source.name == name]
+            judge = SourceJudge(graph, mine, states, parts.clock, parts.ids, parts.telemetry)
+            intake = Intake(self.engine, source, judge, self._seen)
             self.intakes[name] = intake
             self._readers[name] = asyncio.create_task(intake.run(), name=f"intake {name}")
 

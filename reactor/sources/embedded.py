@@ -1,4 +1,5 @@
-"""A topic of the project's own log as a source: the same records as from Kafka, without a broker. One lane, `"topic/0"`.
+"""A topic of the project's own log as a source: the same records as from Kafka, without a broker. One lane,
+`"topic/0"`.
 
 May know: `reactor.model` and the contract in `reactor.sources.base`. It speaks no Kafka protocol and needs no client.
 """
@@ -54,7 +55,7 @@ class EmbeddedTopic:
         while not self._stopped.is_set():
             try:
                 batch = await self._read()
-            except Exception as error:  # noqa: BLE001 - the log is handed in: whatever it raises, no record is lost by trying again
+            except Exception as error:  # noqa: BLE001 - the log is handed in, and trying again loses no record
                 await self._back_off(error)
                 continue
             self._failures = 0
@@ -107,7 +108,9 @@ class EmbeddedTopic:
         return self._batch(records[-1].offset + 1, records) if records else None
 
     def _begin(self, first: int) -> Batch | None:
-        """The place where a topic is read for the first time. `latest` is written down at once, or a restart would move it."""
+        """The place where a topic is read for the first time. `latest` is written down at once, or a restart would
+        move it.
+        """
         if self._spec.start == "earliest":
             self._next = first
             return None
@@ -120,7 +123,10 @@ class EmbeddedTopic:
         return Batch(self.name, self._lane, self._next, until, events, first_time=self._first_time)
 
     async def _until_stopped_or(self, offset: int) -> None:
-        ends = [asyncio.ensure_future(self._log.wait(self._spec.topic, offset)), asyncio.ensure_future(self._stopped.wait())]
+        ends = [
+            asyncio.ensure_future(self._log.wait(self._spec.topic, offset)),
+            asyncio.ensure_future(self._stopped.wait()),
+        ]
         try:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -135,7 +141,8 @@ class EmbeddedTopic:
     async def _back_off(self, error: Exception) -> None:
         self._say(
             Condition.BROKEN,
-            f"The embedded topic {self._spec.topic!r} cannot be read: {type(error).__name__}: {error}. It is tried again by itself.",
+            f"The embedded topic {self._spec.topic!r} cannot be read: {type(error).__name__}: {error}. It is tried "
+            "again by itself.",
         )
         length = min(BACKOFF_MOST, BACKOFF_FIRST << min(self._failures, 10))
         self._failures += 1

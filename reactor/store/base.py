@@ -112,8 +112,9 @@ class Transaction(msgspec.Struct):
     """(id, new state) of dead letters that were retried or dropped."""
     slots: list[Slot] = msgspec.field(default_factory=list)
     waits: list[Wait] = msgspec.field(default_factory=list)
+    """An event enters a wait in the transaction that brings the event, and at no other time; it may leave it at any."""
     runs: list[Run] = msgspec.field(default_factory=list)
-    """New and changed runs. (task, key, generation) is unique."""
+    """New and changed runs. (task, key, generation) is unique, and so is `order`."""
     attempts: list[Attempt] = msgspec.field(default_factory=list)
     states: list[SensorState] = msgspec.field(default_factory=list)
     alerts: list[Alert] = msgspec.field(default_factory=list)
@@ -172,12 +173,14 @@ class Writer(Protocol):
     async def commit(self, transaction: Transaction) -> Mapping[str, int]:
         """Writes all of it durably. Returns the next offset of each embedded topic that it appended to.
 
-        Raises Fenced, StoreFull, or StoreCorrupt where the file is damaged.
+        Raises Fenced; StoreFull (the same transaction may be tried again); StoreRefused where it would break a rule of the ledger; StoreFailed
+        or StoreCorrupt, after which nothing more is written.
         """
 
     async def forget(self, before: Instant, seen_before: Instant, most: int) -> int:
-        """Removes up to `most` rows of history (ended runs with their attempts, spans folded, readiness that nothing open refers to,
-        kept events) from before an instant. Returns how many went."""
+        """Removes up to `most` rows of history from before an instant: ended runs with their attempts, readiness with its dispositions, kept events,
+        dead letters that were dealt with; old spans are folded together. Event ids go from before `seen_before`. What an open wait, a run that is
+        kept, or the newest version of a slot refers to stays. Returns how many went; the ledger balances as it did."""
 
     async def checkpoint(self) -> None:
         """Housekeeping between commits; never needed for a promise."""
@@ -215,17 +218,27 @@ class Reader(Protocol):
         """The slots of an asset with the greatest keys first."""
 
     async def wait(self, task: TaskName, key: WaitKey) -> Wait | None: ...
-    async def waits(self, task: TaskName, limit: int) -> list[Wait]: ...
+    async def waits(self, task: TaskName, limit: int) -> list[Wait]:
+        """The waits of a task that hold something, with the greatest keys first."""
+
     async def events(self, after: int | None, limit: int, asset: AssetName | None = None) -> list[Stored]:
         """With `after`: the events behind that seq, oldest first. Without: the newest `limit`, oldest first."""
 
     async def last_arrival(self, asset: AssetName) -> Readiness | None: ...
     async def lanes(self) -> list[LaneAt]: ...
-    async def spans(self, source: SourceName | None, limit: int) -> list[Span]: ...
-    async def dead(self, state: str | None, limit: int) -> list[DeadLetter]: ...
+    async def spans(self, source: SourceName | None, limit: int) -> list[Span]:
+        """Newest first."""
+
+    async def dead(self, state: str | None, limit: int) -> list[DeadLetter]:
+        """Newest first."""
+
     async def dead_letter(self, id: int) -> DeadLetter | None: ...
-    async def alerts(self, after: int, limit: int) -> list[AlertRow]: ...
-    async def audits(self, limit: int) -> list[Audit]: ...
+    async def alerts(self, after: int, limit: int) -> list[AlertRow]:
+        """Those behind that id, oldest first."""
+
+    async def audits(self, limit: int) -> list[Audit]:
+        """Newest first."""
+
     async def topic(self, topic: str, offset: int, limit: int) -> list[TopicRecord]: ...
     async def topic_ends(self) -> dict[str, tuple[int, int]]:
         """(first offset, next offset) of each embedded topic."""
@@ -234,6 +247,8 @@ class Reader(Protocol):
         """Every line of the ledger that does not balance, in words. Nothing: it balances."""
 
     async def totals(self) -> Mapping[str, Json]:
-        """Sums for `reactor audit`: events by outcome, readiness by outcome, runs by state, and the like."""
+        """Sums for `reactor audit`, over all history, what was forgotten included: `events` (raw ones, by what they came to), `readiness`
+        (`events`, how often they were `offered` to a rule, and where each offer stands: `pending`, `used`, or a `Dispose`), `runs` by state,
+        `dead letters` by state."""
 
     async def close(self) -> None: ...

@@ -1,4 +1,6 @@
-"""FLOOR 4, for users' tests: their sensors and rules on virtual time, with faults by a seed. Drives the core; knows no real source or store."""
+"""FLOOR 4, for users' tests: their sensors and rules on virtual time, with faults by a seed. Drives the core;
+knows no real source or store.
+"""
 
 from reactor.testing.faults import Faults
 from reactor.testing.month import Report, simulate

@@ -5,7 +5,7 @@ import threading
 import traceback
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast  # Any: what a user's async function sends or yields is its own business
+from typing import TypeVar, cast
 
 from reactor.core.admit import Judged
 from reactor.core.graph import Graph
@@ -20,7 +20,9 @@ LANE = Lane("0")
 
 @dataclass
 class Arrival:
-    """One event of one source, at its position. `ready` is set where a test announces readiness without a sensor."""
+    """One event of one source, at its position. `ready` is set where a test announces readiness without a
+    sensor.
+    """
 
     source: SourceName
     event: RawEvent
@@ -49,9 +51,12 @@ class Senses:
         dead: list[DeadLetter] = []
         for call in self._calls.get(arrival.source, ()):
             try:
-                ready += [(call.sensor.name, r, arrival.event.traceparent) for r in ready_of(self._graph, call, _ask(call, arrival.event))]
+                ready += [
+                    (call.sensor.name, r, arrival.event.traceparent)
+                    for r in ready_of(self._graph, call, _ask(call, arrival.event))
+                ]
                 call.keep_state()
-            except Exception as error:  # noqa: BLE001 - whatever a user's sensor raises costs its event, as in production
+            except Exception as error:  # noqa: BLE001 - it costs its event, as in production
                 call.restore_state()
                 dead.append(_dead(call, arrival, error, now))
         return Judged(arrival.event, ready, dead)
@@ -63,7 +68,7 @@ class Senses:
 
 def _ask(call: Call, event: RawEvent) -> object:
     answer = call.ask_batch([event]) if call.whole_batch else call.ask(event)
-    return finish(cast("Coroutine[Any, Any, object]", answer)) if call.is_async else answer
+    return finish(cast("Coroutine[object, object, object]", answer)) if call.is_async else answer
 
 
 def _dead(call: Call, arrival: Arrival, error: Exception, now: Instant) -> DeadLetter:
@@ -80,7 +85,7 @@ def _dead(call: Call, arrival: Arrival, error: Exception, now: Instant) -> DeadL
     )
 
 
-def finish(coroutine: Coroutine[Any, Any, T]) -> T:
+def finish(coroutine: Coroutine[object, object, T]) -> T:
     """Runs a user's async function to its end, on a loop of its own: the test may stand on one already."""
     found: list[T] = []
     failed: list[BaseException] = []

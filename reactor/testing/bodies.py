@@ -1,13 +1,16 @@
-"""Bodies: what tasks do in a simulation. By default they succeed after their usual duration; a test scripts the others, or has them called."""
+"""Bodies: what tasks do in a simulation. By default they succeed after their usual duration; a test scripts
+the others, or has them called.
+"""
 
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast  # Any: a user's function may return what it likes; it is looked at here
+from typing import cast
 
 import msgspec
 
 from reactor.core.graph import Graph
+from reactor.model.check import Check
 from reactor.model.duration import Duration, micros
 from reactor.model.errors import DefinitionError, Permanent, nearest
 from reactor.model.events import Json
@@ -84,7 +87,9 @@ class Bodies:
             return _failed(run, ended, "SimulatedFailure: by the seed")
         if line is not None and line.returns is not None:
             return _judged(task, run, ended, line.returns)
-        return self._called(task, run, ended) if self.execute and task.function is not None else _plain(task, run, ended)
+        return (
+            self._called(task, run, ended) if self.execute and task.function is not None else _plain(task, run, ended)
+        )
 
     def _called(self, task: Task, run: Run, ended: Instant) -> Outcome:
         node = self.graph.nodes[run.task]
@@ -92,7 +97,7 @@ class Bodies:
         try:
             value = task(TaskRun(job, lambda: logging.getLogger(f"reactor.task.{task.name}")))
             if isinstance(value, Coroutine):
-                value = finish(cast("Coroutine[Any, Any, object]", value))
+                value = finish(cast("Coroutine[object, object, object]", value))
         except Permanent as error:
             return _failed(run, ended, f"Permanent: {error}", permanent=True)
         except Exception as error:  # noqa: BLE001 - whatever a user's task raises is an outcome, as in production
@@ -101,8 +106,12 @@ class Bodies:
 
 
 def _plain(task: Task, run: Run, ended: Instant) -> Outcome:
-    """Nobody said what it made: its outputs are announced without evidence, and its checks have nothing to judge."""
-    return Outcome(run.id, run.token, Ending.SUCCEEDED, ended, EXECUTOR, outputs={AssetName(a.name): b"{}" for a in task.outputs})
+    """Nobody said what it made: its outputs are announced without evidence, and its checks have nothing to
+    judge.
+    """
+    return Outcome(
+        run.id, run.token, Ending.SUCCEEDED, ended, EXECUTOR, outputs={AssetName(a.name): b"{}" for a in task.outputs}
+    )
 
 
 def _judged(task: Task, run: Run, ended: Instant, value: object) -> Outcome:
@@ -110,9 +119,11 @@ def _judged(task: Task, run: Run, ended: Instant, value: object) -> Outcome:
         return Outcome(run.id, run.token, Ending.SUCCEEDED, ended, EXECUTOR)
     if not isinstance(value, Mapping | None):
         kind = type(value).__name__
-        return _failed(run, ended, f"the task returned {kind}; it returns None, NOTHING or a mapping of evidence", permanent=True)
+        return _failed(
+            run, ended, f"the task returned {kind}; it returns None, NOTHING or a mapping of evidence", permanent=True
+        )
     facts: Mapping[str, Json] = value or {}
-    checks = tuple(_check(c.name, c.blocking, c.judge, facts) for c in task.checks)
+    checks = tuple(_check(c, facts) for c in task.checks)
     bad = [f"{c.check}: {c.detail or 'did not pass'}" for c in checks if c.blocking and not c.passed]
     if bad:
         failed = _failed(run, ended, "blocking checks did not pass: " + "; ".join(bad))
@@ -121,14 +132,16 @@ def _judged(task: Task, run: Run, ended: Instant, value: object) -> Outcome:
     return Outcome(run.id, run.token, Ending.SUCCEEDED, ended, EXECUTOR, outputs=outputs, checks=checks)
 
 
-def _check(name: str, blocking: bool, judge: Any, facts: Mapping[str, Json]) -> CheckResult:
+def _check(check: Check, facts: Mapping[str, Json]) -> CheckResult:
     try:
-        verdict = judge(facts)
+        verdict = check.judge(facts)
     except Exception as error:  # noqa: BLE001 - a check that raises has not passed
-        return CheckResult(name, False, blocking, f"{type(error).__name__}: {error}")
+        return CheckResult(check.name, False, check.blocking, f"{type(error).__name__}: {error}")
     passed = verdict is None or verdict is True
-    return CheckResult(name, passed, blocking, verdict if isinstance(verdict, str) else "")
+    return CheckResult(check.name, passed, check.blocking, verdict if isinstance(verdict, str) else "")
 
 
-def _failed(run: Run, ended: Instant, error: str, *, permanent: bool = False, ending: Ending = Ending.FAILED) -> Outcome:
+def _failed(
+    run: Run, ended: Instant, error: str, *, permanent: bool = False, ending: Ending = Ending.FAILED
+) -> Outcome:
     return Outcome(run.id, run.token, ending, ended, EXECUTOR, error=error, permanent=permanent)

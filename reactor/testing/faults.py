@@ -32,7 +32,7 @@ class Faults:
     @classmethod
     def some(cls) -> "Faults":
         """A bad month: every kind of fault, often enough to matter."""
-        return cls(duplicates=0.1, reordering=0.2, delay="30m", failures=0.1, crash=0.03)
+        return cls(duplicates=0.1, reordering=0.2, delay="30m", failures=0.1, crash=0.1)
 
 
 class Dice:

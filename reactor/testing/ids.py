@@ -12,7 +12,7 @@ class CountedIds:
         self._runs = self._spans = 0
         self._chance = None if seed is None else random.Random(f"ids {seed}")
 
-    def run(self, now: Instant) -> RunId:
+    def run(self, now: Instant) -> RunId:  # noqa: ARG002 - counted, so they sort by time anyway
         self._runs += 1
         return RunId(f"run-{self._runs:06d}")
 

@@ -5,11 +5,12 @@ What is checked is what was committed and what was handed out, not what the engi
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Protocol
 
 from reactor.core.graph import Graph
 from reactor.core.plan import present
-from reactor.model.ids import Instant
+from reactor.model.ids import Instant, SourceName, TaskName, WaitKey
 from reactor.model.run import OPEN, Run
 from reactor.testing.ledger import Ledger
 
@@ -19,11 +20,14 @@ class Played(Protocol):
 
     ledger: Ledger
     starts: list[tuple[Instant, Run]]
+    came: set[tuple[SourceName, int]]
 
 
 def broken(graph: Graph, played: Played) -> list[str]:
     """Every broken promise, in words. Nothing: they were kept."""
     return [
+        *_lost(played),
+        *_doubled(played.ledger),
         *_twice(graph, played.ledger),
         *_fenced(played),
         *_early(graph, played.ledger),
@@ -32,19 +36,30 @@ def broken(graph: Graph, played: Played) -> list[str]:
     ]
 
 
+def _lost(played: Played) -> Iterator[str]:
+    for source, position in sorted(played.came - played.ledger.done):
+        yield f"lost: the event of {source} at {position} had no effect"
+
+
+def _doubled(ledger: Ledger) -> Iterator[str]:
+    count = Counter((e.source, e.id, e.asset, e.partition) for e in ledger.readiness.values())
+    for (source, event, asset, partition), times in count.items():
+        if times > 1:
+            yield f"doubled: event {event} of {source} announced {asset} {partition} {times} times"
+
+
 def _twice(graph: Graph, ledger: Ledger) -> Iterator[str]:
     count = Counter((r.task, r.key, r.generation) for r in ledger.runs.values())
     for (task, key, generation), runs in count.items():
         if runs > 1:
             yield f"twice: {task} {key}, generation {generation}, has {runs} runs"
-    spells: defaultdict[tuple[str, str], list[tuple[Instant, Instant, str]]] = defaultdict(list)
+    spells: defaultdict[tuple[TaskName, WaitKey], list[tuple[Instant, Instant, str]]] = defaultdict(list)
     for attempt in ledger.attempts:
         run = ledger.runs[attempt.run]
         if run.task in graph.nodes and graph.nodes[run.task].by_partition:
             spells[run.task, run.key].append((attempt.started, attempt.ended, attempt.run))
     for (task, key), found in spells.items():
-        found.sort()
-        for (_, end, one), (begin, _, other) in zip(found, found[1:], strict=False):
+        for (_, end, one), (begin, _, other) in pairwise(sorted(found)):
             if begin < end:
                 yield f"two at once: {task} {key}, runs {one} and {other}"
 
@@ -96,4 +111,5 @@ def unbalanced(graph: Graph, ledger: Ledger) -> Iterator[str]:
             found = ends[event.seq, node.name]
             if sum(found.values()) != 1:
                 what = ", ".join(f"{n} x {k}" for k, n in found.items()) or "nothing"
-                yield f"ledger: event {event.seq} ({event.asset} {event.partition}) ended {what} for {node.name}; it ends exactly once"
+                which = f"{event.seq} ({event.asset} {event.partition})"
+                yield f"ledger: event {which} ended {what} for {node.name}; it ends exactly once"

@@ -1,7 +1,7 @@
 """The ledger of a simulation: what was committed, in dictionaries. A crash forgets everything but this.
 
-It keeps the promises of a store that the core leans on: one transaction is all or nothing, (task, key, generation) is unique, an alert is
-written once for its key, and an event that is delivered again is known.
+It keeps the promises of a store that the core leans on: one transaction is all or nothing, (task, key, generation)
+is unique, an alert is written once for its key, and an event that is delivered again is known.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,6 @@ from reactor.model.events import DeadLetter, Disposition, Readiness
 from reactor.model.ids import Instant, RunId, SensorName, SourceName, TaskName, WaitKey
 from reactor.model.run import OPEN, Attempt, Run
 from reactor.model.slot import Slot, Wait
-
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -1,11 +1,12 @@
 """The machine of a simulation: virtual time, one transaction at a time, and a crash wherever the seed wants one.
 
-It does what `reactor.service.engine` does around `core.step` (admit, load, step, commit, act; restore, lost attempts, backlog, overdue
-timers) without a loop, a thread or a database. It decides nothing that the core decides.
+It does what `reactor.service.engine` does around `core.step` (admit, load, step, commit, act; restore, lost attempts,
+backlog, overdue timers) without a loop, a thread or a database. It decides nothing that the core decides.
 """
 
 import heapq
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -29,7 +30,7 @@ from reactor.testing.ledger import Ledger
 from reactor.testing.ticks import missed, schedules
 
 Point = Literal["before-commit", "after-commit"]
-Act = Callable[[], None]
+Act = Callable[[], object]
 
 
 class Machine:
@@ -41,8 +42,8 @@ class Machine:
         self.up = True
         self.crashes = self.on_the_way = 0
         self.starts: list[tuple[Instant, Run]] = []
-        self.ends: list[Outcome] = []
-        """Every end of an attempt that was told to the engine."""
+        self.came: set[tuple[SourceName, int]] = set()
+        """The position of every event that came from outside."""
         self._armed: tuple[Point, int | None] | None = None
         self._backlog: list[Arrival] = []
         self._dead: list[DeadLetter] = []
@@ -71,15 +72,19 @@ class Machine:
         live = [due for due, _, _, life, _ in self._queue if life is None or life == self._life]
         return Instant(min(live)) if live else None
 
-    def later(self, due: int, act: Act, *, outside: bool = False) -> None:
-        """`outside`: it comes from outside the engine, so it outlives a crash, and comes after what the engine does at that instant."""
+    def later(self, due: int, act: Act, *, outside: bool = False, outlives: bool = False) -> None:
+        """`outside`: it comes from outside, after what the engine does at that instant. That and what
+        `outlives` a crash comes in any case.
+        """
         self._pushed += 1
-        heapq.heappush(self._queue, (due, int(outside), self._pushed, None if outside else self._life, act))
+        life = None if outside or outlives else self._life
+        heapq.heappush(self._queue, (due, int(outside), self._pushed, life, act))
 
     # --- what comes in
 
     def arrive(self, *arrivals: Arrival) -> None:
         """Events from outside, as one transaction. While the engine is down they wait in their sources."""
+        self.came.update((a.source, a.event.position) for a in arrivals if not isinstance(a.event.payload, Tick))
         if not self.up:
             self._backlog.extend(arrivals)
             return
@@ -183,7 +188,7 @@ class Machine:
                 case StartAttempt(run=run):
                     self._start(run)
                 case SetTimer(run=id, token=token, due=due):
-                    self.later(due, lambda e=RetryDue(id, token): self._tell(e))  # type: ignore[misc]
+                    self.later(due, partial(self.ask, RetryDue(id, token)))
                 case CancelAttempt(run=id, token=token, reason=reason):
                     self._tell_end(Outcome(id, token, Ending.CANCELLED, self.now, EXECUTOR, error=reason))
                 case _:
@@ -192,19 +197,24 @@ class Machine:
     def _start(self, run: Run) -> None:
         self.starts.append((self.now, run))
         if run.task not in self.graph.nodes:
-            self._tell_end(Outcome(run.id, run.token, Ending.FAILED, self.now, EXECUTOR, error="not defined any more", permanent=True))
+            self._tell_end(
+                Outcome(
+                    run.id, run.token, Ending.FAILED, self.now, EXECUTOR, error="not defined any more", permanent=True
+                )
+            )
             return
         self._tell_end(self.bodies.play(run, self.now, self.dice.fails()))
 
     def _tell_end(self, outcome: Outcome) -> None:
+        """An attempt of an engine that died may still answer, to the next one: that is what fencing tokens
+        are for.
+        """
+
         def tell() -> None:
-            self.ends.append(outcome)
-            self.ask(outcome)
+            if self.up:
+                self.ask(outcome)
 
-        self.later(outcome.ended, tell)
-
-    def _tell(self, event: StepEvent) -> None:
-        self.ask(event)
+        self.later(outcome.ended, tell, outlives=True)
 
     # --- clocks
 
@@ -241,7 +251,9 @@ class Machine:
     # --- crashes
 
     def arm_crash(self, at: Point, down: int | None) -> None:
-        """The next transaction dies there. `down`: microseconds until it comes back by itself; None: when it is told to."""
+        """The next transaction dies there. `down`: microseconds until it comes back by itself; None: when it
+        is told to.
+        """
         self._armed = (at, down)
 
     def _take_crash(self) -> tuple[str, int | None] | None:
@@ -261,7 +273,9 @@ class Machine:
             self.later(self.now + down, self.restart, outside=True)
 
     def restart(self) -> None:
-        """Goes on from what was committed: lost attempts first, then the backlog of the sources, then what fell due meanwhile."""
+        """Goes on from what was committed: lost attempts first, then the backlog of the sources, then what
+        fell due meanwhile.
+        """
         if self.up:
             return
         self.up = True
@@ -272,7 +286,7 @@ class Machine:
         runs = sorted(self.ledger.open_runs(), key=lambda r: r.order)
         for run in runs:
             if run.state is RunState.RETRYING and run.next_at is not None:
-                self.later(max(run.next_at, self.now), lambda e=RetryDue(run.id, run.token): self._tell(e))  # type: ignore[misc]
+                self.later(max(run.next_at, self.now), partial(self.ask, RetryDue(run.id, run.token)))
         self.ask(*(Lost(r.id, r.token) for r in runs if r.state is RunState.RUNNING), Resumed())
         self._catch_up(life)
 

@@ -1,14 +1,15 @@
-"""The users' simulator: a project on virtual time. It drives the same `step` as production, so what it starts, production starts.
+"""The users' simulator: a project on virtual time. It drives the same `step` as production, so what it
+starts, production starts.
 
-    sim = Simulator(daily, start="2026-11-20T00:00")
-    sim.ready(orders.ready("2026-11-19", rows=5))
-    sim.at("08:10").land("landing/refunds-2026-11-19.csv")
-    assert sim.started("build_revenue") == ["2026-11-19"]
+sim = Simulator(daily, start="2026-11-20T00:00")
+sim.ready(orders.ready("2026-11-19", rows=5))
+sim.at("08:10").land("landing/refunds-2026-11-19.csv")
+assert sim.started("build_revenue") == ["2026-11-19"]
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -21,12 +22,23 @@ from reactor.model.asset import Asset
 from reactor.model.commands import Alert
 from reactor.model.duration import Duration, micros
 from reactor.model.errors import DefinitionError, nearest
-from reactor.model.events import CloudEvent, DeadLetter, Disposition, File, Json, Payload, RawEvent, Ready, Record, Row
+from reactor.model.events import (
+    CloudEvent,
+    DeadLetter,
+    Disposition,
+    File,
+    Json,
+    Payload,
+    RawEvent,
+    Ready,
+    Record,
+    Row,
+)
 from reactor.model.ids import Instant, PartitionKey, RunId, SourceName, TaskName, WaitKey
 from reactor.model.outcome import CancelRun, RunAgain
 from reactor.model.partitions import instant, local, moment
 from reactor.model.run import OPEN, Run
-from reactor.model.sensor import Sensor
+from reactor.model.sensor import AnySensor
 from reactor.model.slot import Slot, Wait
 from reactor.model.source import Files, Http, Kafka, SourceSpec, Table
 from reactor.model.workflow import Workflow
@@ -59,13 +71,15 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Simulator:
-    """See the file's head. Times without a zone are of `timezone`. With `execute`, tasks are really called; else they succeed at once."""
+    """See the file's head. Times without a zone are of `timezone`. With `execute`, tasks are really called;
+    else they succeed at once.
+    """
 
     def __init__(
         self,
         definitions: Graph | Workflow | Iterable[Workflow],
         *,
-        sensors: Iterable[Sensor[..., object]] = (),
+        sensors: Iterable[AnySensor] = (),
         assets: Iterable[Asset] = (),
         start: str = "2026-11-20T00:00",
         timezone: str = "UTC",
@@ -73,7 +87,10 @@ class Simulator:
         faults: Faults | None = None,
         execute: bool = False,
         folder: Path | None = None,
+        keep: "list[Simulator] | None" = None,
     ) -> None:
+        if keep is not None:
+            keep.append(self)  # for the fixture, which looks at it again when the test is over
         self.zone = ZoneInfo(timezone)
         began = datetime.fromisoformat(start)
         at = instant(began) if began.tzinfo is not None else local(began, self.zone)
@@ -99,7 +116,9 @@ class Simulator:
         return self._machine.now
 
     def at(self, when: str | datetime) -> "Simulator":
-        """Time passes until then: `"08:10"` is the next such time of day, `"2026-11-20T08:10"` a moment. Everything due until then happens."""
+        """Time passes until then: `"08:10"` is the next such time of day, `"2026-11-20T08:10"` a moment.
+        Everything due until then happens.
+        """
         until = self._instant(when)
         if until < self._machine.now:
             raise ValueError(f"{when} is in the past: it is {self.now.isoformat()} already. Time only goes on.")
@@ -125,7 +144,7 @@ class Simulator:
         if isinstance(when, datetime):
             return instant(when) if when.tzinfo is not None else local(when, self.zone)
         if "-" not in when:
-            clock = datetime.strptime(when, "%H:%M:%S" if when.count(":") == 2 else "%H:%M").time()
+            clock = time.fromisoformat(when)
             day = datetime.combine(self.now.date(), clock)
             today = local(day, self.zone)
             return today if today >= self._machine.now else local(day + timedelta(days=1), self.zone)
@@ -133,8 +152,10 @@ class Simulator:
 
     # --- events
 
-    def ready(self, *ready: Ready, id: str = "") -> "Simulator":  # noqa: A002 - the id of the event, as everywhere
-        """One event that announces these, as a sensor would have said. An `id` that was seen before is a duplicate."""
+    def ready(self, *ready: Ready, id: str = "") -> "Simulator":
+        """One event that announces these, as a sensor would have said. An `id` that was seen before is a
+        duplicate.
+        """
         for one in ready:
             if one.asset not in self.graph.assets:
                 raise DefinitionError(f"No asset is called {one.asset!r}.{nearest(one.asset, self.graph.assets)}")
@@ -142,8 +163,12 @@ class Simulator:
         self._send(TEST, Row({}, None), id, tuple(known.values()))
         return self
 
-    def publish(self, topic: str, value: Json, *, key: str | None = None, headers: Mapping[str, str] | None = None) -> "Simulator":
-        """A record of a topic, read by the sensors of `Kafka(topic)`. `value` is sent as JSON; bytes as they are; None is a tombstone."""
+    def publish(
+        self, topic: str, value: Json, *, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> "Simulator":
+        """A record of a topic, read by the sensors of `Kafka(topic)`. `value` is sent as JSON; bytes as they
+        are; None is a tombstone.
+        """
         spec = self._spec(Kafka, topic, lambda s: s.topic)
         body = value if isinstance(value, bytes) or value is None else msgspec.json.encode(value)
         position = self._next_position(spec.name)
@@ -184,7 +209,7 @@ class Simulator:
         self._send(spec.name, Row(values, values[spec.cursor]), "")
         return self
 
-    def post(self, type: str, data: Json = None, *, id: str = "", subject: str | None = None) -> "Simulator":  # noqa: A002 - CloudEvents' own words
+    def post(self, type: str, data: Json = None, *, id: str = "", subject: str | None = None) -> "Simulator":
         """A CloudEvent, read by the sensors of every `Http` whose type it is."""
         number = id or f"event-{self._next_position(SourceName('http'))}"
         event = CloudEvent(number, "/simulated", type, subject, self._machine.now, "application/json", None, data)
@@ -217,7 +242,12 @@ class Simulator:
         return self._positions[source]
 
     def _send(
-        self, source: SourceName, payload: Payload, id: str, ready: Sequence[Ready] | None = None, position: int | None = None  # noqa: A002
+        self,
+        source: SourceName,
+        payload: Payload,
+        id: str,
+        ready: Sequence[Ready] | None = None,
+        position: int | None = None,
     ) -> None:
         place = self._next_position(source) if position is None else position
         arrival = Arrival(source, RawEvent(payload, place, id), ready)
@@ -242,9 +272,11 @@ class Simulator:
         takes: Duration | None = None,
         returns: object = None,
     ) -> "Simulator":
-        """Scripts attempts of a task: the n-th `attempt`, of its n-th `start`, for this `key`; what is left out fits any. Later lines win.
+        """Scripts attempts of a task: the n-th `attempt`, of its n-th `start`, for this `key`; what is left
+        out fits any. Later lines win.
 
-        It fails with this text, or succeeds with the evidence that it `returns` (`NOTHING`: it made nothing; its checks judge evidence).
+        It fails with this text, or succeeds with the evidence that it `returns` (`NOTHING`: it made nothing;
+        its checks judge evidence).
         """
         self._bodies.add(
             Line(task, attempt, start, key, fails, permanent, None if takes is None else micros(takes), returns)
@@ -271,7 +303,9 @@ class Simulator:
         return why
 
     def crash(self, at: Point | None = None) -> "Simulator":
-        """The engine dies: now, or around the commit of the next transaction. Events that come then wait in their sources."""
+        """The engine dies: now, or around the commit of the next transaction. Events that come then wait in
+        their sources.
+        """
         if at is None:
             self._machine.crash()
         else:
@@ -351,7 +385,9 @@ class Simulator:
         return explain(node, wait)
 
     def broken(self) -> list[str]:
-        """Every broken promise, in words: started twice, started early, lost, or stuck. Ask once nothing is under way (`drain`)."""
+        """Every broken promise, in words: started twice, started early, lost, or stuck. Ask once nothing is
+        under way (`drain`).
+        """
         return broken(self.graph, self._machine)
 
     def check(self) -> None:
@@ -361,7 +397,7 @@ class Simulator:
 
 
 def _graph(
-    definitions: Graph | Workflow | Iterable[Workflow], sensors: Iterable[Sensor[..., object]], assets: Iterable[Asset]
+    definitions: Graph | Workflow | Iterable[Workflow], sensors: Iterable[AnySensor], assets: Iterable[Asset]
 ) -> Graph:
     if isinstance(definitions, Graph):
         return definitions
@@ -369,5 +405,5 @@ def _graph(
     return build(assets, sensors, flows)
 
 
-def _covers(pattern: str, type: str) -> bool:  # noqa: A002 - CloudEvents' own word
+def _covers(pattern: str, type: str) -> bool:
     return type.startswith(pattern[:-1]) if pattern.endswith("*") else type == pattern

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 
-class TooLarge(Exception):  # noqa: N818 - said of the body
+class TooLarge(Exception):
     """The body is larger than it may be."""
 
 

@@ -1,4 +1,6 @@
-"""A stage for the core: definitions, a state, and one event after another. Values in, values out; what is committed is kept in a ledger."""
+"""A stage for the core: definitions, a state, and one event after another. Values in, values out; what is
+committed is kept in a ledger.
+"""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -45,6 +47,7 @@ class Stage:
         self.state = self.ledger.restore(graph)
         self.now = Instant(now)
         self.starts: list[tuple[Instant, Run]] = []
+        self.came: set[tuple[SourceName, int]] = set()
         self.changes = Changes()
         self._positions = itertools.count()
 
@@ -58,7 +61,7 @@ class Stage:
         self.starts += [(self.now, c.run) for c in self.changes.commands if isinstance(c, StartAttempt)]
         return refusal
 
-    def ready(self, asset: str, partition: str = "", status: str = "ok", id: str = "", **evidence: Any) -> "Stage":  # noqa: A002
+    def ready(self, asset: str, partition: str = "", status: str = "ok", id: str = "", **evidence: Any) -> "Stage":
         seq = self.state.take_seq()
         self.tell(
             Readiness(
@@ -78,13 +81,17 @@ class Stage:
         )
         return self
 
-    def end(self, run: Run | str, ending: Ending = Ending.SUCCEEDED, token: int | None = None, permanent: bool = False) -> "Stage":
+    def end(
+        self, run: Run | str, ending: Ending = Ending.SUCCEEDED, token: int | None = None, permanent: bool = False
+    ) -> "Stage":
         found = self.ledger.runs[RunId(run if isinstance(run, str) else run.id)]
         node = self.graph.nodes.get(found.task)
         outputs = {AssetName(a.name): b"{}" for a in node.task.outputs} if node and ending is Ending.SUCCEEDED else {}
         error = None if ending is Ending.SUCCEEDED else "Error: it failed"
         self.tell(
-            Outcome(found.id, found.token if token is None else token, ending, self.now, "test", error, permanent, outputs)
+            Outcome(
+                found.id, found.token if token is None else token, ending, self.now, "test", error, permanent, outputs
+            )
         )
         return self
 

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from reactor import Asset, at_least
-from reactor.model.condition import Condition
+from reactor.model.condition import Condition, Reset
 
 NAMES = "abcd"
 ASSETS = {n: Asset(n) for n in NAMES}
@@ -37,12 +37,9 @@ def rules(draw: st.DrawFn) -> Condition:
     found = draw(trees)
     if draw(st.booleans()):
         found = found.consume("all")
-    reset = draw(st.sampled_from([None, "all", "branch", "none"]))
+    resets: list[Reset | None] = [None, "all", "branch", "none"]
+    reset = draw(st.sampled_from(resets))
     if reset is not None:
         found = found.reset(reset)
     within = draw(st.sampled_from([None, None, 5, 30]))
     return found if within is None else found.within(within)
-
-
-def keyed(condition: Condition, draw: st.DrawFn) -> Condition:
-    return condition.key("k") if draw(st.booleans()) else condition

@@ -1,9 +1,12 @@
-"""THE LEDGER BALANCES: for random graphs and random lives, each event ends exactly once for each rule, and no promise is broken.
+"""THE LEDGER BALANCES: for random graphs and random lives, each event ends exactly once for each rule, and no
+promise is broken.
 
-A life is a sequence of events, duplicates among them, ends of attempts in any order, retries, cancels, second tries and crashes.
+A life is a sequence of events, duplicates among them, ends of attempts in any order, retries, cancels, second
+tries and crashes.
 """
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import note, settings
@@ -13,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from reactor import Asset, Dynamic, Limit, Retry
 from reactor.core.graph import Graph
 from reactor.core.plan import present
+from reactor.model.condition import Operand
 from reactor.model.ids import Instant
 from reactor.model.outcome import CancelRun, Ending, RunAgain
 from reactor.model.run import RunState
@@ -29,10 +33,10 @@ def graphs(draw: st.DrawFn) -> Graph:
     cut = draw(st.sampled_from([None, Dynamic("k")]))
     raw = {n: Asset(n, cut) for n in NAMES}
     w = flow(limit=draw(st.sampled_from([None, 1, 2])), retry=Retry(draw(st.integers(1, 2))))
-    made: list[Asset] = []
+    made: list[Any] = []
     for number in range(draw(st.integers(2, 4))):
         inputs: Any = draw(rules()) if draw(st.booleans()) else draw(trees)
-        if made and draw(st.booleans()):
+        if draw(st.booleans()) and made:
             inputs = draw(st.sampled_from(made)) & raw[draw(st.sampled_from(NAMES))]
         elif cut is None and draw(st.booleans()):
             inputs = inputs.key("k")
@@ -51,10 +55,6 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 def _renamed(condition: Any, raw: dict[str, Asset]) -> Any:
     """The same condition by the names of its assets: how they are cut is the graph's to say."""
-    from dataclasses import replace
-
-    from reactor.model.condition import Operand
-
     if isinstance(condition, Asset):
         return Operand(condition.name)  # type: ignore[arg-type]
     if isinstance(condition, Operand):
@@ -72,14 +72,23 @@ class Life(RuleBasedStateMachine):
         self.numbers = itertools.count()
         note(str({n: str(x.task.inputs) for n, x in graph.nodes.items()}))
 
-    @rule(asset=st.sampled_from(NAMES), key=st.sampled_from(KEYS), n=st.integers(0, 3), gap=st.integers(0, 10), ok=st.integers(0, 9))
+    @rule(
+        asset=st.sampled_from(NAMES),
+        key=st.sampled_from(KEYS),
+        n=st.integers(0, 3),
+        gap=st.integers(0, 10),
+        ok=st.integers(0, 9),
+    )
     def event(self, asset: str, key: str, n: int, gap: int, ok: int) -> None:
         self.stage.now = Instant(self.stage.now + gap * 1_000_000)
         status = "failed" if ok == 0 else "ok"
         self.stage.ready(asset, key if self.cut else "", status, id=f"{asset}-{next(self.numbers)}", n=n, k=key)
 
     @precondition(lambda self: self.stage.running())
-    @rule(which=st.integers(0, 50), ending=st.sampled_from([Ending.SUCCEEDED, Ending.SUCCEEDED, Ending.FAILED, Ending.DIED]))
+    @rule(
+        which=st.integers(0, 50),
+        ending=st.sampled_from([Ending.SUCCEEDED, Ending.SUCCEEDED, Ending.FAILED, Ending.DIED]),
+    )
     def end(self, which: int, ending: Ending) -> None:
         running = self.stage.running()
         self.stage.end(running[which % len(running)], ending)

@@ -105,7 +105,9 @@ def test_the_limit_of_a_workflow_is_shared_and_its_queue_is_one() -> None:
     does("t", w, inputs=P)
     does("u", w, inputs=E)
     found = Stage(graph_of(w))
-    found.ready("p", "x").ready("e").ready("p", "x")  # the third one is newer than the second, and waits behind the first
+    found.ready("p", "x").ready("e").ready(
+        "p", "x"
+    )  # the third one is newer than the second, and waits behind the first
     found.end(found.running()[0])
     assert [r.task for r in found.running()] == ["u"]
     found.end(found.running()[0])

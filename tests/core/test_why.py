@@ -1,4 +1,6 @@
-"""`why` is printed from the plan that the engine uses: it says that a rule holds exactly where an event would start it."""
+"""`why` is printed from the plan that the engine uses: it says that a rule holds exactly where an event would
+start it.
+"""
 
 import msgspec
 from hypothesis import given
@@ -20,7 +22,17 @@ events = st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 3), st.intege
 def items(node: Node, seq: int, name: str, n: int, at: int) -> tuple[Item, ...]:
     evidence = {"n": n}
     return tuple(
-        Item(t.index, seq, EventId(f"{name}{seq}"), AssetName(name), PartitionKey(""), seq, Instant(at), msgspec.json.encode(evidence), None)
+        Item(
+            t.index,
+            seq,
+            EventId(f"{name}{seq}"),
+            AssetName(name),
+            PartitionKey(""),
+            seq,
+            Instant(at),
+            msgspec.json.encode(evidence),
+            None,
+        )
         for t in node.plan.terms_of(AssetName(name))
         if accepts(t, evidence)[0]
     )

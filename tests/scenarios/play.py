@@ -10,7 +10,6 @@ from reactor import NOTHING, DefinitionError
 from reactor.model.ids import Instant
 from reactor.model.partitions import instant, moment
 from reactor.testing import Simulator, Start
-
 from tests.scenarios.translate import TICK, Project
 from tests.scenarios.vocabulary import (
     CASE,
@@ -46,7 +45,11 @@ def play(case: Case) -> None:
         _refused(rules)
         return
     stage = Stage(Project(rules), case)
-    stage.run(timeline, case.get("horizon", max((e["t"] for e in timeline), default=0) + 3600), together=case.get("concurrent", False))
+    stage.run(
+        timeline,
+        case.get("horizon", max((e["t"] for e in timeline), default=0) + 3600),
+        together=case.get("concurrent", False),
+    )
     stage.compare(expect)
 
 
@@ -94,7 +97,12 @@ def _generated(case: Case) -> Iterator[Event]:
     if told := case.get("events_list_partitions"):
         check("events_list_partitions", told, {"input", "t0", "step", "partitions"})
         for n, name in enumerate(told["partitions"]):
-            yield {"t": told["t0"] + n * told["step"], "input": told["input"], "id": f"list-{n}", "partition": str(name)}
+            yield {
+                "t": told["t0"] + n * told["step"],
+                "input": told["input"],
+                "id": f"list-{n}",
+                "partition": str(name),
+            }
 
 
 class Stage:

@@ -1,6 +1,8 @@
-"""Behaviour scenarios: given these rules and these timed events, exactly these starts. `--scenarios DIR` plays another folder.
+"""Behaviour scenarios: given these rules and these timed events, exactly these starts. `--scenarios DIR`
+plays another folder.
 
-A case that needs what the rule language does not have yet stands in `NOT_YET`, and must fail for that reason and no other.
+A case that needs what the rule language does not have yet stands in `NOT_YET`, and must fail for that reason
+and no other.
 """
 
 from pathlib import Path
@@ -48,7 +50,11 @@ def load(folder: Path) -> list[dict[str, Any]]:
     """Every case of a folder. The files are read as plain data."""
     found: list[dict[str, Any]] = []
     for path in sorted(folder.glob("*.yaml")):
-        found.extend(yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader))
+        found.extend(
+            yaml.load(
+                path.read_text("utf-8"), Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader
+            )
+        )
     return found
 
 

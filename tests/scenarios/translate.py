@@ -1,4 +1,6 @@
-"""A scenario's rules as a user would write them: assets, sensors, conditions, workflows. Only the public names are used."""
+"""A scenario's rules as a user would write them: assets, sensors, conditions, workflows. Only the public
+names are used.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -26,7 +28,6 @@ from reactor import (
 from reactor.model.condition import Condition
 from reactor.model.partitions import Partitions, moment
 from reactor.model.sensor import Sensor
-
 from tests.scenarios.vocabulary import (
     FLOW,
     FLOW_LATER,
@@ -44,7 +45,21 @@ from tests.scenarios.vocabulary import (
 Rule = Mapping[str, Any]
 TICK = "tick"
 CUTS: dict[str, Any] = {"hour": (Hourly, "2000-01-01T00"), "day": (Daily, "2000-01-01"), "month": (Monthly, "2000-01")}
-OWN = {"t", "input", "id", "event_t", "partition", "partitions", "keys", "status", "kind", "follows", "check", "of_version", "result"}
+OWN = {
+    "t",
+    "input",
+    "id",
+    "event_t",
+    "partition",
+    "partitions",
+    "keys",
+    "status",
+    "kind",
+    "follows",
+    "check",
+    "of_version",
+    "result",
+}
 """The keys of an event that are not its payload."""
 
 
@@ -112,8 +127,10 @@ class Project:
     def _task(self, rule: Rule) -> None:
         name = rule["task"]
         limit = rule.get("flow", {}).get("concurrency")
+        more: dict[str, Any] = {}
         if limit is not None:
             check("concurrency", limit, {"limit", "key"})
+            more["limit"] = Limit(limit["limit"], limit.get("key", ""))
 
         def body(run: Run) -> None:
             """Never called: the simulator plays it."""
@@ -123,7 +140,7 @@ class Project:
             inputs=self._whole(rule),
             outputs=[self.assets[name]] if name in self.assets else [],
             retry=_retry(rule),
-            **({"limit": Limit(limit["limit"], limit.get("key", ""))} if limit is not None else {}),
+            **more,
         )(body)
 
     def _whole(self, rule: Rule) -> Condition:
@@ -239,7 +256,9 @@ def _retry(rule: Rule) -> Retry:
     if told is None:
         return Retry(attempts=rule.get("retries", 0) + 1, first=0)
     check("retry", told, {"attempts", "delay", "factor", "jitter"})
-    return Retry(told["attempts"], told.get("delay", 0), most="365d", factor=told.get("factor", 1), jitter=told.get("jitter", 0))
+    return Retry(
+        told["attempts"], told.get("delay", 0), most="365d", factor=told.get("factor", 1), jitter=told.get("jitter", 0)
+    )
 
 
 def pattern(told: Mapping[str, Any], path: str = "") -> str:

@@ -1,4 +1,5 @@
-"""The vocabulary of the scenarios: every key that `data/README.md` names. What is not here is an error; what is here and not yet part of
+"""The vocabulary of the scenarios: every key that `data/README.md` names. What is not here is an error; what
+is here and not yet part of
 the rule language raises `NotYet`, never less."""
 
 from collections.abc import Iterable, Mapping
@@ -7,7 +8,7 @@ from typing import Any
 Case = Mapping[str, Any]
 
 
-class NotYet(Exception):  # noqa: N818 - said of the rule language, not of the case
+class NotYet(Exception):
     """The case asks for something that the rule language does not have yet."""
 
 
@@ -16,23 +17,75 @@ class UnknownKeyError(Exception):
 
 
 CASE = {
-    "id", "title", "source", "epoch", "rule", "rules", "initial", "events", "events_gen", "events_list_partitions", "extra_events",
-    "concurrent", "run_outcomes", "horizon", "expect", "note", "peers_disagree",
+    "id",
+    "title",
+    "source",
+    "epoch",
+    "rule",
+    "rules",
+    "initial",
+    "events",
+    "events_gen",
+    "events_list_partitions",
+    "extra_events",
+    "concurrent",
+    "run_outcomes",
+    "horizon",
+    "expect",
+    "note",
+    "peers_disagree",
 }
 CASE_LATER = {"initial"}
 
 RULE = {
-    "task", "when", "key", "within", "clock", "consume", "reset", "window", "run_s", "retry", "retries", "reads_without_trigger",
-    "missed_ticks", "flow", "partitions", "unknown_partition",
+    "task",
+    "when",
+    "key",
+    "within",
+    "clock",
+    "consume",
+    "reset",
+    "window",
+    "run_s",
+    "retry",
+    "retries",
+    "reads_without_trigger",
+    "missed_ticks",
+    "flow",
+    "partitions",
+    "unknown_partition",
 }
 RULE_LATER = {
-    "asset", "reset_daily_at", "time_of_day", "gate", "cancel_on", "on_exhausted", "only_latest_partition", "lookback_s", "evaluate_at",
-    "on_first_load", "require_existing", "wait_for_upstream_in_progress", "changed_field", "late", "tick", "catch_up_at_most",
-    "on_pause", "freshness",
+    "asset",
+    "reset_daily_at",
+    "time_of_day",
+    "gate",
+    "cancel_on",
+    "on_exhausted",
+    "only_latest_partition",
+    "lookback_s",
+    "evaluate_at",
+    "on_first_load",
+    "require_existing",
+    "wait_for_upstream_in_progress",
+    "changed_field",
+    "late",
+    "tick",
+    "catch_up_at_most",
+    "on_pause",
+    "freshness",
 }
 FLOW = {"concurrency"}
 FLOW_LATER = {
-    "debounce", "cooldown", "batch", "throttle", "rate_limit", "coalesce_while_busy", "start_timeout", "singleton", "priority",
+    "debounce",
+    "cooldown",
+    "batch",
+    "throttle",
+    "rate_limit",
+    "coalesce_while_busy",
+    "start_timeout",
+    "singleton",
+    "priority",
     "idempotency",
 }
 WHEN = {"all", "any", "at_least", "all_partitions", "tick", "input"}
@@ -41,7 +94,16 @@ OPERAND = {"input", "filter", "filter_expr", "filter_any", "pattern"}
 OPERAND_LATER = {"map_partition", "partition_offset", "fan_out"}
 KIND = {"crash", "restart", "service_down", "service_up"}
 KIND_LATER = {
-    "run_started", "updated", "deleted", "pause", "resume", "backfill", "approve", "reject", "rule_loaded", "partitions_added",
+    "run_started",
+    "updated",
+    "deleted",
+    "pause",
+    "resume",
+    "backfill",
+    "approve",
+    "reject",
+    "rule_loaded",
+    "partitions_added",
 }
 EXPECT = {"starts", "order", "rejected", "invalid_rule"}
 EXPECT_LATER = {"dropped", "cancelled", "gate_closed", "diagnosed", "freshness", "output_status_after"}

@@ -17,6 +17,7 @@ G = {
     "G8": "A poison event goes to the dead-letter table with the reason; it never blocks its topic.",
     "G9": "Memory is bounded: at most N records wait per source; then the source is paused, not dropped.",
     "G12": "Source positions are committed only in the same transaction as the state they produced.",
+    "one": "Never two runs of one task for one partition at once.",
     "G17": "The ledger balances.",
 }
 
@@ -63,9 +64,9 @@ def _once(world: World) -> list[tuple[str, str]]:
 
 
 def _live(world: World) -> list[tuple[str, str]]:
+    found = [("G3", what) for what in world.history.stopped]
     if world.history.stuck:
-        return [("G3", world.history.stuck)]
-    found = []
+        return [*found, ("G3", world.history.stuck)]
     for task in ("ship", "book", "tell"):
         node = world.graph.nodes[TaskName(task)]
         for order in {e.order for e in world.history.emits if e.order}:
@@ -82,6 +83,7 @@ def _live(world: World) -> list[tuple[str, str]]:
 def _starts(world: World) -> list[tuple[str, str]]:
     found = [("G4", f"{b.task} {b.key} began with token {b.token} before that was on the disk") for b in world.history.began if not b.durable]
     found += [("G5", f"{b.task} {b.key} began on {dict(b.inputs)}") for b in world.history.began if not b.ready]
+    found += [("one", f"{b.task} {b.key} began while another of its runs had begun") for b in world.history.began if not b.alone]
     return found
 
 

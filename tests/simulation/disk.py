@@ -92,6 +92,8 @@ class DiskWriter:
 
     async def commit(self, transaction: Transaction) -> Mapping[str, int]:
         await self._spin()
+        if self._rng.random() < 0.03:
+            await asyncio.sleep(0.4)  # a disk that has other things to do
         self.apply(transaction)
         await self._spin()
         return {}

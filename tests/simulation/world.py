@@ -28,7 +28,7 @@ from reactor.model.source import SourceSpec
 from reactor.model.workflow import Limit, Task
 from reactor.service.engine import Engine
 from reactor.service.service import Parts, Service
-from reactor.sources.base import Batch, Condition, Health, LaneStart
+from reactor.sources.base import Batch, Condition, Health, LaneStart, Source
 from reactor.store.base import Transaction
 from tests.simulation.disk import DiskWriter, Platter
 from tests.simulation.loop import Crash, SimLoop
@@ -91,6 +91,8 @@ class Began:
     inputs: Mapping[str, int]
     durable: bool
     ready: bool
+    alone: bool
+    """No other run of this task had begun for the same partition."""
     at: float
 
 
@@ -108,6 +110,8 @@ class History:
     """Acknowledgements that came before their effect was on the disk."""
     most_held: int = 0
     stuck: str = ""
+    stopped: list[str] = field(default_factory=list)
+    """Lives that ended by an error of their own."""
     crashes: int = 0
     steps: int = 0
 
@@ -146,6 +150,8 @@ class World:
             loop.run_until_complete(life.main())
         except Crash:
             self.history.crashes += 1
+        except Exception as error:
+            self.history.stopped.append(f"the engine stopped by itself: {type(error).__name__}: {error}")
         finally:
             logging.disable(logging.NOTSET)
             asyncio.set_event_loop(None)
@@ -200,10 +206,8 @@ class Life:
     # the life
 
     async def main(self) -> None:
-        source: dict[str, Callable[[], object]] = {"kafka:paid": lambda: Topic(self), "http:packed": lambda: Posts(self)}
-
-        def make(spec: SourceSpec) -> object:
-            return source[spec.name]()
+        def make(specs: Sequence[SourceSpec]) -> dict[SourceName, Source]:
+            return {s.name: Topic(self) if s.name == Topic.name else Posts(self) for s in specs}
 
         parts = Parts(
             graph=self.world.graph,
@@ -211,7 +215,7 @@ class Life:
             clock=self,
             ids=self,
             executors={"inline": Tasks(self)},
-            make_source=make,  # type: ignore[arg-type]
+            make_sources=make,
             telemetry=Silent(),
             tell=lambda alert: None,
         )
@@ -251,11 +255,13 @@ class Life:
             await asyncio.sleep(rng.random() * 0.05)
             for _ in range(rng.choice([1, 1, 2, 8])):
                 self._emit(rng.random() < 0.5, rng.random() < 0.04, f"o{rng.randint(1, 12)}")
+        if rng.random() < 0.1:
+            for _ in range(300):
+                self._emit(True, False, f"o{rng.randint(1, 12)}")
         if self.last:
             for n in range(1, 13):  # at the end every order has both
                 self._emit(True, False, f"o{n}")
                 self._emit(False, False, f"o{n}")
-        world.history.most_held = world.history.most_held
 
     def _emit(self, to_topic: bool, poison: bool, order: str) -> None:
         world = self.world
@@ -389,7 +395,12 @@ class Tasks:
             Began(
                 job.run, job.task, job.key, run.generation if run else -1, job.token, here,
                 durable=run is not None and run.token == job.token and run.state == "running",
-                ready=ready and wanted <= set(here), at=loop.time(),
+                ready=ready and wanted <= set(here),
+                alone=not any(
+                    r.id != job.run and (r.task, r.key) == (job.task, job.key) and r.state in ("running", "retrying")
+                    for r in world.platter.runs.values()
+                ),
+                at=loop.time(),
             )
         )
         fails = world.rng.random() < 0.2

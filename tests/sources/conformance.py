@@ -1,4 +1,5 @@
-"""What every kind of source promises, as one suite. Law: it knows the contract in `reactor.sources.base` and no kind of source.
+"""What every kind of source promises, as one suite. Law: it knows the contract in `reactor.sources.base` and no kind
+of source.
 
 A kind joins with a `Harness` and one class in its own test file:
 
@@ -7,7 +8,8 @@ A kind joins with a `Harness` and one class in its own test file:
         async def harness(self, tmp_path: Path) -> AsyncIterator[FilesHarness]:
             yield FilesHarness(tmp_path)
 
-`Ledger` stands where the engine stands: it moves a lane only from the position that it stands at, and says in words what does not fit.
+`Ledger` stands where the engine stands: it moves a lane only from the position that it stands at, and says in words
+what does not fit.
 """
 
 import asyncio
@@ -60,11 +62,15 @@ class Ledger:
     def take(self, batch: Batch) -> None:
         at = self.lanes.get(batch.lane)
         assert batch.first_time == (at is None), f"{batch.lane}: first_time={batch.first_time}, but the ledger has {at}"
-        assert at is None or batch.first == at.position, f"{batch.lane}: the ledger stands at {at}, the batch begins at {batch.first}"
+        assert at is None or batch.first == at.position, (
+            f"{batch.lane}: the ledger stands at {at}, the batch begins at {batch.first}"
+        )
         assert batch.first <= batch.until, f"{batch.lane}: [{batch.first}, {batch.until}) runs backwards"
         places = [event.position for event in batch.events]
         assert places == sorted(set(places)), f"{batch.lane}: positions do not grow: {places}"
-        assert all(batch.first <= place < batch.until for place in places), f"{places} outside [{batch.first}, {batch.until})"
+        assert all(batch.first <= place < batch.until for place in places), (
+            f"{places} outside [{batch.first}, {batch.until})"
+        )
         for event in batch.events:
             known = self.identities.setdefault((batch.lane, event.position), event.id)
             assert known == event.id, f"{batch.lane}/{event.position} was {known!r} before and is {event.id!r} now"
@@ -229,7 +235,9 @@ class SourceConformance:
         assert health.error is None
         assert health.last_event is not None
 
-    async def test_goes_on_when_its_place_is_back(self, harness: Harness, ledger: Ledger, open: Callable[[], Reading]) -> None:
+    async def test_goes_on_when_its_place_is_back(
+        self, harness: Harness, ledger: Ledger, open: Callable[[], Reading]
+    ) -> None:
         if not harness.breaks:
             pytest.skip("this place cannot be out of reach")
         reading = await open().start()
@@ -245,7 +253,9 @@ class SourceConformance:
         self.same(harness, ledger, expected)
         await reading.until(lambda: reading.source.health().condition is Condition.CONNECTED, "connected again")
 
-    async def test_starts_before_its_place_is_there(self, harness: Harness, ledger: Ledger, open: Callable[[], Reading]) -> None:
+    async def test_starts_before_its_place_is_there(
+        self, harness: Harness, ledger: Ledger, open: Callable[[], Reading]
+    ) -> None:
         if not harness.breaks:
             pytest.skip("this place cannot be out of reach")
         await harness.break_it()
@@ -257,7 +267,9 @@ class SourceConformance:
         await reading.take(2)
         self.same(harness, ledger, expected)
 
-    async def test_an_acknowledgement_that_fails_delays_nothing(self, harness: Harness, open: Callable[[], Reading]) -> None:
+    async def test_an_acknowledgement_that_fails_delays_nothing(
+        self, harness: Harness, open: Callable[[], Reading]
+    ) -> None:
         if not harness.breaks:
             pytest.skip("this place cannot be out of reach")
         reading = await open().start()

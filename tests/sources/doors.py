@@ -1,4 +1,6 @@
-"""A Kafka with more doors than one: plain, behind a proxy, and two that ask who is there (SASL, one of them with TLS)."""
+"""A Kafka with more doors than one: plain, behind a proxy, and two that ask who is there (SASL, one of them with
+TLS).
+"""
 
 import subprocess
 from pathlib import Path
@@ -24,7 +26,15 @@ class Doors(KafkaBroker):
     def add_scram_user(self) -> None:
         """The brokers keep salted hashes of SCRAM passwords in the cluster itself, so they are set once it runs."""
         for kind in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
-            who = ["--alter", "--add-config", f"{kind}=[password={PASSWORD}]", "--entity-type", "users", "--entity-name", USER]
+            who = [
+                "--alter",
+                "--add-config",
+                f"{kind}=[password={PASSWORD}]",
+                "--entity-type",
+                "users",
+                "--entity-name",
+                USER,
+            ]
             command = _java("kafka.admin.ConfigCommand", "--bootstrap-server", self.bootstrap, *who)
             subprocess.run(command, check=True, capture_output=True, timeout=60)
 

@@ -14,8 +14,10 @@ from reactor.model.ids import Lane, RunId
 from reactor.model.source import Kafka
 from reactor.sources.base import LaneStart, Source
 from reactor.sources.kafka.settings import KafkaSettings
-from reactor.sources.kafka.source import KafkaSource, Ports
+from reactor.sources.kafka.setup import Ports
+from reactor.sources.kafka.source import KafkaSource
 from tests.clock import MachineClock
+from tests.services.wait import eventually
 from tests.sources.doors import Doors
 from tests.sources.proxy import Proxy
 
@@ -62,7 +64,9 @@ class Place:
     def source(self, spec: Kafka, **settings: Any) -> KafkaSource:
         # A group of its own, so that no other test's rebalance is ours.
         chosen = {"servers": self.servers, "group": f"g-{self.topic}", "discover_ms": 500} | self.settings | settings
-        return KafkaSource(spec, KafkaSettings(**chosen), Ports(MachineClock(), PlainIds(), self.position_of))
+        return KafkaSource(
+            spec, KafkaSettings.model_validate(chosen), Ports(MachineClock(), PlainIds(), self.position_of)
+        )
 
     async def position_of(self, lane: Lane) -> LaneStart | None:
         self.asked.append(lane)
@@ -74,7 +78,13 @@ class Place:
             await self.send(label.encode())
         return labels
 
-    async def send(self, body: bytes | None, partition: int = 0, headers: Mapping[str, bytes] | None = None, key: bytes | None = None) -> int:
+    async def send(
+        self,
+        body: bytes | None,
+        partition: int = 0,
+        headers: Mapping[str, bytes] | None = None,
+        key: bytes | None = None,
+    ) -> int:
         sent = await self.producer.send_and_wait(
             self.topic, body, key=key, partition=partition, headers=list((headers or {}).items())
         )
@@ -101,6 +111,11 @@ class Place:
     async def grow(self, partitions: int) -> None:
         async with admin(self.bootstrap) as client:
             await client.create_partitions({self.topic: NewPartitions(partitions)})
+        await eventually(lambda: self._producer_sees(partitions))
+
+    async def _producer_sees(self, partitions: int) -> bool:
+        await self.producer.client.force_metadata_update()
+        return len(await self.producer.partitions_for(self.topic)) == partitions
 
     async def delete(self) -> None:
         async with admin(self.bootstrap) as client:
@@ -127,7 +142,9 @@ async def place(bootstrap: str, partitions: int = 1, **config: str) -> AsyncIter
     """A new topic with a name of its own."""
     topic = f"t-{uuid4().hex[:8]}"
     async with admin(bootstrap) as client:
-        await client.create_topics([NewTopic(topic, partitions, 1, topic_configs={k.replace("_", "."): v for k, v in config.items()})])
+        await client.create_topics(
+            [NewTopic(topic, partitions, 1, topic_configs={k.replace("_", "."): v for k, v in config.items()})]
+        )
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=32_000_000, metadata_max_age_ms=500)
     await producer.start()
     try:

@@ -5,7 +5,9 @@ from contextlib import suppress
 
 
 class Proxy:
-    """Forwards `port` to `target`. Cut: connections are dropped and new ones refused. `damage` is swapped in what comes back."""
+    """Forwards `port` to `target`. Cut: connections are dropped and new ones refused. `damage` is swapped in what
+    comes back.
+    """
 
     def __init__(self, port: int, target: int) -> None:
         self._port = port

@@ -16,8 +16,9 @@ from reactor.model.source import Kafka
 from reactor.sources.base import Batch, Condition, LaneStart
 from reactor.sources.kafka.producer import Producer
 from reactor.sources.kafka.settings import KafkaSettings
-from tests.sources.doors import Doors
+from tests.services.kafka import KafkaBroker
 from tests.sources.conformance import Ledger, Reading, SourceConformance
+from tests.sources.doors import Doors
 from tests.sources.kafka_place import Place, admin, place, proxied
 
 pytestmark = pytest.mark.kafka
@@ -271,7 +272,7 @@ class TestTheGroup:
                 await one.source.done(batch)
             await topic.send(b"second", partition=0)
             await topic.send(b"second", partition=1)
-            await one.until(lambda: waiting.done(), "the other node reads")
+            await one.until(waiting.done, "the other node reads")
             assert waiting.result().first == 1
 
     async def test_a_node_that_was_killed_has_its_partitions_back_at_once(self, far: Place, read: Read) -> None:
@@ -303,7 +304,8 @@ class TestTrouble:
         await reading.take(1)
         await topic.delete()
         await reading.until(lambda: reading.source.health().condition is Condition.BROKEN, "broken")
-        # Where brokers create topics by themselves, asking for it made it anew; its offsets are then not those of the ledger.
+        # Where brokers create topics by themselves, asking for it made it anew; its offsets are then not those of the
+        # ledger.
         assert re.search("no longer exists|was deleted and made again", reading.source.health().error)
 
     async def test_nobody_answers(self, read: Read) -> None:
@@ -325,6 +327,21 @@ class TestTrouble:
                 await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.3))])
             assert before < 8_000_000, "of 30 MB"
             await reading.take(60)
+
+
+@pytest.mark.slow
+async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(own_kafka: KafkaBroker, read: Read) -> None:
+    await own_kafka.start()
+    async with place(own_kafka.bootstrap) as topic:
+        expected = await topic.produce(3)
+        reading = await read(topic)
+        await reading.take(3)
+        await own_kafka.kill()
+        await reading.until(lambda: reading.source.health().condition is Condition.CONNECTING, "trouble is shown")
+        await own_kafka.start()
+        expected += await topic.produce(3)
+        await reading.take(6)
+        assert reading.ledger.labels == expected
 
 
 class TestProducer:

@@ -9,7 +9,12 @@ from reactor.model.errors import ConfigError
 from reactor.sources.kafka.client import connection, instance
 from reactor.sources.kafka.settings import KafkaSettings
 
-SASL = {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN", "sasl_username": "alice", "sasl_password": "wonder-land-9"}
+SASL = {
+    "security_protocol": "SASL_SSL",
+    "sasl_mechanism": "PLAIN",
+    "sasl_username": "alice",
+    "sasl_password": "wonder-land-9",
+}
 
 
 def refused(**settings: object) -> str:
@@ -47,11 +52,15 @@ def test_what_sasl_needs_is_named(left_out: str) -> None:
 
 
 def test_credentials_that_would_not_be_sent_are_refused() -> None:
-    assert "kafka.sasl_username is set, but security_protocol is PLAINTEXT, which sends no credentials" in refused(sasl_username="a")
+    assert "kafka.sasl_username is set, but security_protocol is PLAINTEXT, which sends no credentials" in refused(
+        sasl_username="a"
+    )
 
 
 def test_certificates_that_would_not_be_used_are_refused() -> None:
-    assert "kafka.ssl_cafile is set, but security_protocol is PLAINTEXT, which does not encrypt" in refused(ssl_cafile="ca.pem")
+    assert "kafka.ssl_cafile is set, but security_protocol is PLAINTEXT, which does not encrypt" in refused(
+        ssl_cafile="ca.pem"
+    )
 
 
 def test_a_certificate_without_its_key_is_refused() -> None:
@@ -64,7 +73,13 @@ def test_a_misspelt_setting_is_refused() -> None:
 
 def test_the_password_is_in_no_text() -> None:
     settings = KafkaSettings.model_validate(SASL)
-    texts = [repr(settings), str(settings), settings.model_dump_json(), str(settings.model_dump()), refused(**SASL, servers="x")]
+    texts = [
+        repr(settings),
+        str(settings),
+        settings.model_dump_json(),
+        str(settings.model_dump()),
+        refused(**SASL, servers="x"),
+    ]
     assert [text for text in texts if "wonder" in text] == []
     assert connection(settings)["sasl_plain_password"] == "wonder-land-9"
 

@@ -1,10 +1,12 @@
-"""A connected consumer on one topic, as its source needs it. Law: the one place that says how aiokafka's consumer is set up, and why.
+"""A connected consumer on one topic, as its source needs it. Law: the one place that says how aiokafka's consumer is
+set up, and why.
 
 - `auto_offset_reset="none"`: a position that is gone is an error that we see, never a silent jump.
 - `read_committed`: what a transaction aborted is no event.
-- No poll is demanded (`max_poll_interval`): a consumer that does not ask is back-pressure, not death. aiokafka's own task keeps the
-  membership alive meanwhile and holds at most one fetch of each partition.
-- `group_instance_id`: a process that was killed gets its partitions back at once when it returns, instead of after the session timeout.
+- No poll is demanded (`max_poll_interval`): a consumer that does not ask is back-pressure, not death. aiokafka's own
+  task keeps the membership alive meanwhile and holds at most one fetch of each partition.
+- `group_instance_id`: a process that was killed gets its partitions back at once when it returns, instead of after
+  the session timeout.
 - A fetch is small (1 MiB of a partition, 16 MiB in all): a broker still answers a single larger record whole, alone.
 """
 
@@ -86,9 +88,12 @@ async def connect(settings: KafkaSettings, topic: str, listener: ConsumerRebalan
 
 
 async def why(settings: KafkaSettings, error: Exception) -> Exception:
-    """What is behind a failed bootstrap. aiokafka writes the reason to its log and raises that there was one: so each server is asked again."""
+    """What is behind a failed bootstrap. aiokafka writes the reason to its log and raises that there was one: so
+    each server is asked again.
+    """
+    unexplained = error
     if not isinstance(error, KafkaConnectionError):
-        return error
+        return unexplained
     options = connection(settings)
     for unwanted in ("bootstrap_servers", "metadata_max_age_ms"):
         del options[unwanted]
@@ -96,9 +101,10 @@ async def why(settings: KafkaSettings, error: Exception) -> Exception:
         try:
             opened = await create_conn(host, port, **options, request_timeout_ms=5_000)
         except (KafkaError, OSError, TimeoutError) as found:
-            return found
+            reason: Exception = found
+            return reason
         opened.close()
-    return error
+    return unexplained
 
 
 async def close(consumer: AIOKafkaConsumer) -> None:
@@ -109,6 +115,7 @@ async def close(consumer: AIOKafkaConsumer) -> None:
         ending.cancel()
         await asyncio.wait([ending])
     if ending.cancelled() or ending.exception() is not None:
-        # Its `stop` raises CancelledError when a fetch is just waiting to be tried again, and then leaves its sockets open.
+        # Its `stop` raises CancelledError when a fetch is just waiting to be tried again, and then leaves its sockets
+        # open.
         with suppress(KafkaError, OSError):
             await consumer._client.close()

@@ -72,7 +72,9 @@ class Partitions:
                 self.was_read = True
 
     def assign(self, numbers: Iterable[int]) -> None:
-        """These are ours now, to be placed, and no others. What is not in flight may have been moved by another node: it is asked for."""
+        """These are ours now, to be placed, and no others. What is not in flight may have been moved by another
+        node: it is asked for.
+        """
         wanted = set(numbers)
         for number in list(self.all):
             if number not in wanted:

@@ -29,7 +29,11 @@ class Producer:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._producer = AIOKafkaProducer(
-            **connection(settings), enable_idempotence=True, acks="all", request_timeout_ms=15_000, max_request_size=64 * 1024 * 1024
+            **connection(settings),
+            enable_idempotence=True,
+            acks="all",
+            request_timeout_ms=15_000,
+            max_request_size=64 * 1024 * 1024,
         )
 
     async def __aenter__(self) -> Self:
@@ -42,7 +46,9 @@ class Producer:
             raise Unreachable(trouble.connecting(self._settings.servers, reason)) from error
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self._producer.stop()
 
     async def publish(
@@ -62,7 +68,9 @@ class Producer:
             ReactorError: the brokers refuse it.
         """
         if body is None and key is None:
-            raise ValueError(f"A record for {topic!r} without a body deletes what is under its key, but no key was given.")
+            raise ValueError(
+                f"A record for {topic!r} without a body deletes what is under its key, but no key was given."
+            )
         carried = dict(headers or {})
         if traceparent is not None:
             carried.setdefault("traceparent", traceparent.encode("ascii"))
@@ -71,7 +79,8 @@ class Producer:
         except MessageSizeTooLargeError as error:
             size = len(body or b"") + len(key or b"")
             raise ReactorError(
-                f"The record for {topic!r} has {size} bytes, which the topic does not take. Raise max.message.bytes of the topic, or put the data "
+                f"The record for {topic!r} has {size} bytes, which the topic does not take. Raise max.message.bytes "
+                "of the topic, or put the data "
                 "elsewhere and send its place."
             ) from error
         except (KafkaError, OSError) as error:

@@ -1,4 +1,6 @@
-"""What a client fetched, as raw events. Law: the hot path. One pass, two Structs a record, no branch that a plain record need not take."""
+"""What a client fetched, as raw events. Law: the hot path. One pass, two Structs a record, no branch that a plain
+record need not take.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,7 +28,9 @@ class Fetched(Protocol):
 
 
 def raw_events(fetched: Sequence[Fetched], limit: int) -> list[RawEvent]:
-    """Records of one partition, in order. One whose key and value are longer than `limit` bytes comes without them, as an error."""
+    """Records of one partition, in order. One whose key and value are longer than `limit` bytes comes without them,
+    as an error.
+    """
     if not fetched:
         return []
     topic, partition = fetched[0].topic, fetched[0].partition
@@ -37,8 +41,9 @@ def raw_events(fetched: Sequence[Fetched], limit: int) -> list[RawEvent]:
         if found.headers or found.serialized_value_size + found.serialized_key_size > limit:
             add(_special(found, limit))
         else:
-            at = found.timestamp * 1000
-            add(RawEvent(Record(topic, partition, offset, at, found.key, found.value), offset))  # type: ignore[arg-type]  # an Instant
+            # An Instant in all but name: the call that would say so is a tenth of the cost of a record.
+            at: Instant = found.timestamp * 1000  # type: ignore[assignment]
+            add(RawEvent(Record(topic, partition, offset, at, found.key, found.value), offset))
     return events
 
 
@@ -53,15 +58,19 @@ def _special(found: Fetched, limit: int) -> RawEvent:
     kept = headers if sum(len(k) + len(v or b"") for k, v in headers) <= limit else ()
     record = Record(found.topic, found.partition, found.offset, at, None, None, kept)
     error = (
-        f"The record has {size} bytes and {limit} are allowed, so its body was left out (sha256 of the value: {digest}). "
-        f"It is still in Kafka at {found.topic}/{found.partition}, offset {found.offset}. Raise kafka.max_record_bytes to read it, or let "
+        f"The record has {size} bytes and {limit} are allowed, so its body was left out (sha256 of the value: "
+        f"{digest}). "
+        f"It is still in Kafka at {found.topic}/{found.partition}, offset {found.offset}. Raise "
+        "kafka.max_record_bytes to read it, or let "
         "the producer put the data elsewhere and send its place."
     )
     return RawEvent(record, found.offset, traceparent=traceparent(kept), error=error)
 
 
 def traceparent(headers: Sequence[tuple[str, bytes]]) -> str | None:
-    """The trace context as it came: who reads it decides whether it is well formed. Nothing that could not be one is handed on."""
+    """The trace context as it came: who reads it decides whether it is well formed. Nothing that could not be one is
+    handed on.
+    """
     for name, value in headers:
         if name in TRACE_HEADERS and value and len(value) <= 128 and value.isascii():
             return value.decode("ascii")

@@ -1,33 +1,32 @@
-"""One connection on one topic, from joining the group to closing. Law: it hands out batches in order from where the ledger stands, or raises.
+"""One connection on one topic, from joining the group to closing. Law: it hands out batches in order from where the
+ledger stands, or raises.
 
-What the client raises for the connection as a whole is passed on: the source closes this session and opens another. What concerns one partition
-stops that partition: it is paused, its reason stands in `Partition.broken`, the others go on.
+What the client raises for the connection as a whole is passed on: the source closes this session and opens another.
+What concerns one partition stops that partition: it is paused, its reason stands in `Partition.broken`, the others go
+on.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import (
     CorruptRecordException,
-    KafkaConnectionError,
     KafkaError,
     OffsetOutOfRangeError,
     UnsupportedCodecError,
 )
 
-from reactor.model.ids import Lane
-from reactor.model.ports import Clock, Ids
-from reactor.model.source import Kafka
-from reactor.sources.base import Batch, Condition, LaneStart
+from reactor.model.duration import SECOND
+from reactor.sources.base import Batch, Condition
 from reactor.sources.kafka import client, trouble
-from reactor.sources.kafka.lanes import Partition, Partitions
+from reactor.sources.kafka.lanes import Partition
 from reactor.sources.kafka.records import raw_events
-from reactor.sources.kafka.settings import KafkaSettings
+from reactor.sources.kafka.setup import Setup
+from reactor.sources.kafka.watch import Watch
 
 MOST = 2_000
 """Records in one batch, at most."""
@@ -35,34 +34,10 @@ IDLE_SECONDS = 0.5
 """How long one poll waits, at most."""
 WATCH_SECONDS = 0.5
 REVOKE_SECONDS = 8.0
-"""How long a rebalance waits for batches that were handed out. Within the time that the group gives its members (`REBALANCE_MS`)."""
-SILENT_SECONDS = 2.0
-RECONNECT_SECONDS = 8.0
-REJOIN_SECONDS = 2.0
-
-PositionOf = Callable[[Lane], Awaitable[LaneStart | None]]
-"""Where the ledger stands in a lane. Asked when a partition comes to this node; the answer must not be older than the last `done`."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    """What the source needs of its surroundings."""
-
-    clock: Clock
-    ids: Ids
-    position_of: PositionOf
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What does not change while the source lives."""
-
-    spec: Kafka
-    settings: KafkaSettings
-    ports: Ports
-    partitions: Partitions
-    settled: asyncio.Event
-    """Set by the source whenever nothing that was handed out is still in flight."""
+"""How long a rebalance waits for batches that were handed out. Within the time that the group gives its members
+(`REBALANCE_MS`).
+"""
+CATCH_UP = SECOND // 5
 
 
 class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's classes are not typed
@@ -77,15 +52,15 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
         self._generation = 0
         self._joined = False
         self._polled_at = self._watched_at = self._now()
-        self._count = 0
-        self._count_differs: float | None = None
         self.trouble: tuple[Condition, str | None] | None = (Condition.CONNECTING, None)
         """What is wrong with the connection, where something is."""
         self._consumer: AIOKafkaConsumer
+        self._watch: Watch
 
     async def open(self) -> None:
         """Raises what `client.connect` raises."""
         self._consumer = await client.connect(self._setup.settings, self._topic, self)
+        self._watch = Watch(self._consumer, self._partitions, self._setup.settings.servers, self)
 
     async def close(self) -> None:
         self._partitions.revoke()
@@ -121,7 +96,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
 
     # What the group tells us.
 
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all of them, always
         self._generation += 1
         self._pending.clear()
         if not self._partitions.settled():
@@ -135,7 +110,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self._generation += 1
         self._partitions.assign(tp.partition for tp in assigned)
-        self._count = len(self._consumer.partitions_for_topic(self._topic) or ())
+        self._watch.assigned()
         self._joined, self.trouble = True, None
         self._changed.set()
 
@@ -154,7 +129,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
             self._consumer.resume(self._tp(partition))
             self._consumer.seek(self._tp(partition), first)
             if partition.first_time and self._from_the_end():
-                # The place is written down before anything comes, or what comes while we are away would be "before the latest" again.
+                # The place is written down before anything comes, or what comes while we are away would be "before
+                # the latest" again.
                 self._pending.append(self._batch(partition, first, ()))
         if new:
             self._partitions.was_read = True
@@ -172,7 +148,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
         return int((await ends([tp]))[tp])
 
     def _from_the_end(self) -> bool:
-        """A partition that was added to a topic that is known is read whole, whatever `start` says: it was never there to be skipped."""
+        """A partition that was added to a topic that is known is read whole, whatever `start` says: it was never
+        there to be skipped.
+        """
         return self._setup.spec.start == "latest" and not self._partitions.was_read
 
     # Reading.
@@ -193,7 +171,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
         self._polled_at = self._now()
         if self._polled_at - self._watched_at > WATCH_SECONDS:
             self._watched_at = self._polled_at
-            await self._watch(self._polled_at)
+            await self._look(self._polled_at)
 
     async def _fetch(self, lanes: Sequence[Partition]) -> None:
         generation = self._generation
@@ -208,7 +186,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
             return
         except (KafkaError, OSError):
             raise
-        except Exception:  # noqa: BLE001 - decompressors raise what they like; the search finds the place and shows the reason
+        except Exception:  # noqa: BLE001 - decompressors raise what they like; the search shows the place and the reason
             self._search(places)
             return
         if generation != self._generation:
@@ -217,7 +195,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
             await self._keep(places[tp], records)
 
     async def _get(self, places: Iterable[TopicPartition], most: int) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """Records from where the client stands. Nothing while the group rebalances, for which the client would wait without end."""
+        """Records from where the client stands. Nothing while the group rebalances, for which the client would wait
+        without end.
+        """
         try:
             async with asyncio.timeout(2 * IDLE_SECONDS):
                 found: dict[TopicPartition, list[ConsumerRecord]] = await self._consumer.getmany(
@@ -248,7 +228,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
         )
 
     def _search(self, places: Mapping[TopicPartition, Partition]) -> None:
-        """The client failed on records of some partition, and threw away what it had read of the others: all are read again, one by one."""
+        """The client failed on records of some partition, and threw away what it had read of the others: all are
+        read again, one by one.
+        """
         for tp, partition in places.items():
             if tp in self._consumer.assignment():
                 self._consumer.seek(tp, partition.next)
@@ -270,8 +252,10 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
         except OffsetOutOfRangeError as error:
             await self._out_of_range(error.args[0])
             return
-        except Exception as error:  # noqa: BLE001 - see `_fetch`
-            if isinstance(error, (KafkaError, OSError)) and not isinstance(error, (CorruptRecordException, UnsupportedCodecError)):
+        except Exception as error:
+            if isinstance(error, (KafkaError, OSError)) and not isinstance(
+                error, (CorruptRecordException, UnsupportedCodecError)
+            ):
                 raise
             failure = error
         if records:
@@ -293,7 +277,12 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
 
     def _retry(self, now: float) -> None:
         for partition in self._partitions.broken():
-            if partition.placed and not partition.trying and partition.retry_at is not None and partition.retry_at <= now:
+            if (
+                partition.placed
+                and not partition.trying
+                and partition.retry_at is not None
+                and partition.retry_at <= now
+            ):
                 partition.trying = partition.careful = True
                 self._consumer.resume(self._tp(partition))
                 self._consumer.seek(self._tp(partition), partition.next)
@@ -316,7 +305,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
             self._break(partition, trouble.ran_ahead(partition.lane, stands, end), retry=False)
         elif stands >= first:  # a broker that is still catching up with its leader
             self._consumer.seek(self._tp(partition), stands)
-            await asyncio.sleep(IDLE_SECONDS)
+            await self._setup.ports.clock.sleep(CATCH_UP)
         elif self._setup.settings.out_of_range == "fail":
             self._break(partition, trouble.fell_behind(partition.lane, stands, first), retry=False)
         else:
@@ -328,46 +317,17 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), IDLE_SECONDS)
 
-    async def _watch(self, now: float) -> None:
-        """Notices what the client keeps to itself: brokers that are silent, a topic that is gone, partitions that nobody was given."""
-        self._consumer._coordinator.check_errors()  # otherwise only a poll would tell, and without partitions there is none
-        self._watch_partitions(now)
-        lanes = self._partitions.readable()
-        for lane in lanes:
-            mark = self._consumer.last_poll_timestamp(self._tp(lane))
-            if mark != lane.poll_mark:
-                lane.poll_mark, lane.answered = mark, now
+    async def _look(self, now: float) -> None:
+        self.trouble = self._watch.look(now, joined=self._joined)
+        for lane in self._partitions.readable():
             if not self._pending:
                 await self._hole_at_the_end(lane)
-        silent = [lane for lane in lanes if now - lane.answered > SILENT_SECONDS]
-        servers = self._setup.settings.servers
-        if self._consumer.partitions_for_topic(self._topic) is None:
-            self.trouble = (Condition.BROKEN, trouble.gone(self._topic, servers))
-        elif silent:
-            longest = max(now - lane.answered for lane in silent)
-            text = trouble.silent(servers, [lane.lane for lane in silent], longest)
-            if longest > RECONNECT_SECONDS:
-                raise KafkaConnectionError(text)
-            self.trouble = (Condition.CONNECTING, text)
-        else:
-            self.trouble = None if self._joined else (Condition.CONNECTING, None)
 
     async def _hole_at_the_end(self, lane: Partition) -> None:
         """Positions without a record, such as the marker that ends a transaction, with nothing behind them."""
         at = await self._consumer.position(self._tp(lane))
         if at > lane.next:
             self._pending.append(self._batch(lane, at, ()))
-
-    def _watch_partitions(self, now: float) -> None:
-        """The leader of the group notices a new partition. A leader that was restarted as a standing member does not: it joins once more."""
-        count = len(self._consumer.partitions_for_topic(self._topic) or ())
-        if count == self._count or not self._joined:
-            self._count_differs = None
-        elif self._count_differs is None:
-            self._count_differs = now
-        elif now - self._count_differs > REJOIN_SECONDS:
-            self._count_differs = None
-            self._consumer.subscribe([self._topic], listener=self)
 
     def _tp(self, partition: Partition) -> TopicPartition:
         return TopicPartition(partition.topic, partition.number)

@@ -1,4 +1,6 @@
-"""Where the brokers are and how to speak to them. Law: values and their checks; it opens nothing but certificate files."""
+"""Where the brokers are and how to speak to them. Law: values and their checks; it opens nothing but certificate
+files.
+"""
 
 import re
 import ssl
@@ -15,7 +17,7 @@ EMBEDDED = "embedded"
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 
 
-class KafkaSettings(BaseModel):
+class KafkaSettings(BaseModel):  # type: ignore[explicit-any]  # pydantic's own constructor
     """How to reach a cluster. Secrets are never printed, neither here nor in the message of a setting that is wrong."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -25,7 +27,9 @@ class KafkaSettings(BaseModel):
     group: str = Field(default="reactor", min_length=1, max_length=200)
     """The consumer group that offsets are committed to, for lag tools. The ledger's own positions are what counts."""
     client_id: str = Field(default="reactor", pattern=r"^[A-Za-z0-9._-]{1,100}$")
-    """This node's name. Nodes that share a group have different ones: a second node of the same name takes the partitions of the first."""
+    """This node's name. Nodes that share a group have different ones: a second node of the same name takes the
+    partitions of the first.
+    """
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
@@ -36,11 +40,15 @@ class KafkaSettings(BaseModel):
     """The certificate that this client shows, as PEM, where the brokers ask for one."""
     ssl_keyfile: Path | None = None
     fetch_max_wait_ms: int = Field(default=100, ge=1, le=10_000)
-    """How long a broker may hold an empty answer back. Low: some brokers wake nobody early, and the wait is then the latency."""
+    """How long a broker may hold an empty answer back. Low: some brokers wake nobody early, and the wait is then the
+    latency.
+    """
     discover_ms: int = Field(default=10_000, ge=100)
     """How soon a new partition is noticed."""
     out_of_range: Literal["fail", "skip"] = "fail"
-    """What to do when a topic no longer keeps the records at which the ledger stands: stop the lane, or record the hole and go on."""
+    """What to do when a topic no longer keeps the records at which the ledger stands: stop the lane, or record the
+    hole and go on.
+    """
     max_record_bytes: int = Field(default=5_000_000, ge=1)
     """A record whose key and value are longer is dead-lettered with its size and digest, without its body."""
 
@@ -66,7 +74,8 @@ class KafkaSettings(BaseModel):
             match = _SERVER.fullmatch(server)
             if match is None or not 0 < int(match[2]) < 65536:
                 raise ValueError(
-                    f"kafka.servers: {server!r} is not host:port. Write for example 'broker-1:9092,broker-2:9092', or '{EMBEDDED}' for "
+                    f"kafka.servers: {server!r} is not host:port. Write for example 'broker-1:9092,broker-2:9092', "
+                    f"or '{EMBEDDED}' for "
                     "topics without a broker."
                 )
         return ",".join(servers)
@@ -81,7 +90,8 @@ class KafkaSettings(BaseModel):
         given = [n for n in ("sasl_mechanism", "sasl_username", "sasl_password") if getattr(self, n) is not None]
         if not self.sasl:
             return [
-                f"kafka.{name} is set, but security_protocol is {self.security_protocol}, which sends no credentials. Set "
+                f"kafka.{name} is set, but security_protocol is {self.security_protocol}, which sends no "
+                "credentials. Set "
                 "security_protocol to SASL_SSL (or SASL_PLAINTEXT in a network that you trust), or leave it out."
                 for name in given
             ]
@@ -96,7 +106,8 @@ class KafkaSettings(BaseModel):
         given = [n for n in ("ssl_cafile", "ssl_certfile", "ssl_keyfile") if getattr(self, n) is not None]
         if not self.tls:
             return [
-                f"kafka.{name} is set, but security_protocol is {self.security_protocol}, which does not encrypt. Set it to "
+                f"kafka.{name} is set, but security_protocol is {self.security_protocol}, which does not encrypt. "
+                "Set it to "
                 f"{'SASL_SSL' if self.sasl else 'SSL'}, or leave {name} out."
                 for name in given
             ]

@@ -1,7 +1,7 @@
 """A topic as a source. Law: the ledger says where to read; Kafka's own offsets are only told, never asked.
 
-The loop is run by whoever asks for batches, so a consumer that does not ask holds no more than what the client fetched. Trouble is shown in
-`health` and tried again, for ever, with a growing and jittered pause.
+The loop is run by whoever asks for batches, so a consumer that does not ask holds no more than what the client
+fetched. Trouble is shown in `health` and tried again, for ever, with a growing and jittered pause.
 """
 
 import asyncio
@@ -17,8 +17,9 @@ from reactor.model.source import Kafka
 from reactor.sources.base import Batch, Condition, Health, LaneStart
 from reactor.sources.kafka import client, trouble
 from reactor.sources.kafka.lanes import Partitions
-from reactor.sources.kafka.session import Ports, Session, Setup
+from reactor.sources.kafka.session import Session
 from reactor.sources.kafka.settings import KafkaSettings
+from reactor.sources.kafka.setup import Ports, Setup
 
 COMMIT_EVERY = SECOND // 2
 COMMIT_SECONDS, LAST_COMMIT_SECONDS = 3.0, 1.0
@@ -92,7 +93,9 @@ class KafkaSource:
         self._say(Condition.STOPPED)
 
     def health(self) -> Health:
-        """See `Source.health`. A partition that stands still makes the source broken, with its reason; the others go on."""
+        """See `Source.health`. A partition that stands still makes the source broken, with its reason; the others go
+        on.
+        """
         condition, error = self._condition, self._error
         broken = self._partitions.broken()
         if condition is Condition.CONNECTED and broken:
@@ -176,7 +179,9 @@ class KafkaSource:
             async with asyncio.timeout(patience):
                 await self._session.commit()
         except (KafkaError, OSError, TimeoutError) as error:
-            self._commit_error = f"the group was not told the newest offsets ({type(error).__name__}); it is tried again"
+            self._commit_error = (
+                f"the group was not told the newest offsets ({type(error).__name__}); it is tried again"
+            )
             self._dirty.set()
         else:
             self._commit_error = ""

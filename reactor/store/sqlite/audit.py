@@ -3,12 +3,11 @@
 One read transaction, so that what is compared was true at the same moment.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from reactor.model.events import Json
 from reactor.store import words
-from reactor.store.base import Span
-from reactor.store.moves import adds_up
+from reactor.store.base import LaneAt, Span
 from reactor.store.sqlite import rows
 from reactor.store.sqlite.db import Db, Row
 
@@ -23,10 +22,13 @@ SELECT * FROM (
             SELECT d.task FROM disposition d WHERE d.seq = e.seq AND d.task <> ''
             UNION SELECT u.task FROM used u WHERE u.seq = e.seq
             UNION SELECT w.task FROM json_each(e.places) p CROSS JOIN wait w
-                ON w.task = p.value ->> 0 AND w.key = p.value ->> 1 WHERE holds(w.items, e.seq) = 2)) AS found
+                ON w.task = place(p.value, 0) AND w.key = place(p.value, 1) WHERE holds(w.items, e.seq) = 2)) AS found
     FROM readiness e)
 WHERE found <> offered ORDER BY seq"""
 AT_ONCE = 500
+EVENTS = "SELECT sum(ready), sum(ignored), sum(duplicate), sum(dead), sum(gap) FROM span"
+HELD = "SELECT items FROM wait WHERE items IS NOT NULL"
+USED = "SELECT count(*) FROM (SELECT DISTINCT seq, task FROM used)"
 
 
 def balance(db: Db) -> list[str]:
@@ -35,21 +37,10 @@ def balance(db: Db) -> list[str]:
     try:
         lines: list[str] = []
         for kind in (_lanes(db), _unaccounted(db), _forgotten(db)):
-            lines += _shortened(kind)
+            lines += words.shortened(kind)
         return lines
     finally:
         db.execute("COMMIT")
-
-
-def _shortened(lines: Iterator[str]) -> Iterator[str]:
-    more = 0
-    for number, line in enumerate(lines):
-        if number < words.MOST_LINES:
-            yield line
-        else:
-            more += 1
-    if more:
-        yield words.and_more(more)
 
 
 def stream(db: Db, sql: str, *values: int | str) -> Iterator[Row]:
@@ -63,31 +54,12 @@ def _lanes(db: Db) -> Iterator[str]:
     ready: dict[tuple[str, str], int] = {(s, n): count for s, n, count in stream(db, READY)}
     dead: dict[tuple[str, str], int] = {(s, n): count for s, n, count in stream(db, DEAD)}
     for source, lane, first, position, gone_ready, gone_dead in db.execute(LANES).fetchall():
-        whole = Span(source, lane, first, first)
-        for row in stream(db, SPANS, source, lane):
-            span = Span(*row)
-            yield from _step(whole, span)
-            whole = words_total(whole, span)
-        if whole.until != position:
-            yield words.short(source, lane, whole.until, position)
-        found = ready.pop((source, lane), 0) + gone_ready
-        if found != whole.ready:
-            yield words.unequal(source, lane, "ready", whole.ready, found)
-        found = dead.pop((source, lane), 0) + gone_dead
-        if found != whole.dead:
-            yield words.unequal(source, lane, "dead", whole.dead, found)
+        spans = (Span(*row) for row in stream(db, SPANS, source, lane))
+        found = ready.pop((source, lane), 0) + gone_ready, dead.pop((source, lane), 0) + gone_dead
+        yield from words.lane(LaneAt(source, lane, position), first, spans, *found)
     for source, lane in sorted({*ready, *dead}):
         if source != words.OURSELVES:
             yield words.stray(source, lane)
-
-
-def _step(whole: Span, span: Span) -> Iterator[str]:
-    if span.first > whole.until:
-        yield words.hole(span.source, span.lane, whole.until, span.first)
-    if span.first < whole.until:
-        yield words.overlap(span.source, span.lane, whole.until, span.first)
-    if not adds_up(span):
-        yield words.miscounted(span)
 
 
 def _unaccounted(db: Db) -> Iterator[str]:
@@ -103,3 +75,40 @@ def _forgotten(db: Db) -> Iterator[str]:
 
 def _gone(db: Db) -> dict[str, int]:
     return dict(db.execute("SELECT what, number FROM gone").fetchall())
+
+
+def totals(db: Db) -> dict[str, Json]:
+    """See `Reader.totals`."""
+    db.execute("BEGIN")
+    try:
+        gone = _gone(db)
+        return {
+            "events": dict(zip(words.COUNTED, (n or 0 for n in db.execute(EVENTS).fetchone()), strict=True)),
+            "readiness": _readiness(db, gone),
+            "runs": _grouped(db, gone, "run", "SELECT state, count(*) FROM run GROUP BY state"),
+            "dead letters": _grouped(db, gone, "dead", "SELECT state, count(*) FROM dead GROUP BY state"),
+        }
+    finally:
+        db.execute("COMMIT")
+
+
+def _readiness(db: Db, gone: dict[str, int]) -> dict[str, int]:
+    events, offered = db.execute("SELECT count(*), sum(offered) FROM readiness").fetchone()
+    pending = 0
+    for (items,) in stream(db, HELD):
+        pending += len({i.seq for i in rows.items_of(items) if not i.used})
+    found = {
+        "events": events + gone.get("readiness", 0),
+        "offered": (offered or 0) + gone.get("offered", 0),
+        "pending": pending,
+        "used": db.execute(USED).fetchone()[0] + gone.get("used", 0),
+    }
+    return found | _grouped(db, gone, "outcome", "SELECT outcome, count(*) FROM disposition GROUP BY outcome")
+
+
+def _grouped(db: Db, gone: dict[str, int], kind: str, sql: str) -> dict[str, int]:
+    """Counts by name, with those of the rows that were forgotten."""
+    found = {what.removeprefix(f"{kind} "): n for what, n in gone.items() if what.startswith(f"{kind} ")}
+    for what, number in db.execute(sql).fetchall():
+        found[what] = found.get(what, 0) + number
+    return dict(sorted(found.items()))

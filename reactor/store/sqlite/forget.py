@@ -36,7 +36,7 @@ WHERE e.arrived < ?
   AND NOT EXISTS (SELECT 1 FROM slot s WHERE s.asset = e.asset AND s.partition = e.partition AND s.seq = e.seq)
   AND NOT EXISTS (SELECT 1 FROM used u WHERE u.seq = e.seq AND u.run <> '')
   AND NOT EXISTS (
-      SELECT 1 FROM json_each(e.places) p CROSS JOIN wait w ON w.task = p.value ->> 0 AND w.key = p.value ->> 1
+      SELECT 1 FROM json_each(e.places) p CROSS JOIN wait w ON w.task = place(p.value, 0) AND w.key = place(p.value, 1)
       WHERE holds(w.items, e.seq) > 0)
 ORDER BY e.seq LIMIT ?"""
 LED = """

@@ -8,7 +8,6 @@ from pathlib import Path
 from reactor.model.errors import ReactorError
 from reactor.store.sqlite.db import Db
 from reactor.store.sqlite.link import Link
-from reactor.store.sqlite.rows import holds
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ class LogKeeper:
         """The second connection: opened when it is first asked for."""
         if self._mover is None:
             self._mover = await Link.open(self._path, wait=AT_ONCE)
-            await self._mover.teach("holds", 2, holds)
+            await self._mover.teach()
         return self._mover
 
     def committed(self) -> None:

@@ -7,11 +7,13 @@ over. The method that does it has no underscore-free name: it is used here and n
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import aiosqlite
 
+from reactor.store.sqlite.db import Db
+from reactor.store.sqlite.rows import holds, place
 from reactor.store.sqlite.trouble import told
 
 P = ParamSpec("P")
@@ -38,17 +40,19 @@ class Link:
             raise told(error, path) from error
         return Link(path, connection)
 
-    async def run(self, work: Callable[..., T], *args: object) -> T:
+    async def run(self, work: Callable[Concatenate[Db, P], T], *args: P.args, **named: P.kwargs) -> T:
         """Raises the errors of the house in the place of SQLite's."""
+        connection = self._connection
         try:
-            result: T = await self._connection._execute(work, self._connection._conn, *args)
+            result: T = await connection._execute(work, connection._conn, *args, **named)  # type: ignore[no-untyped-call]
         except sqlite3.Error as error:
             raise told(error, self.path) from error
         return result
 
-    async def teach(self, name: str, arguments: int, function: Callable[..., int]) -> None:
-        """Makes a function of ours one of this connection's SQL."""
-        await self._connection.create_function(name, arguments, function, deterministic=True)
+    async def teach(self) -> None:
+        """Makes the functions that look into packed columns part of this connection's SQL."""
+        await self._connection.create_function("holds", 2, holds, deterministic=True)
+        await self._connection.create_function("place", 2, place, deterministic=True)
 
     async def close(self) -> None:
         await self._connection.close()

@@ -156,8 +156,9 @@ def attempt_row(a: Attempt) -> tuple[Value, ...]:
 
 
 def attempt_of(row: Row) -> Attempt:
-    *head, checks, traceparent = row
-    return Attempt(*head, _checks(checks) if checks is not None else (), traceparent)
+    run, number, token, started, ended, result, error, executor, code, checks, traceparent = row
+    said = _checks(checks) if checks is not None else ()
+    return Attempt(run, number, token, started, ended, result, error, executor, code, said, traceparent)
 
 
 def dead_row(d: DeadLetter, leads: bool) -> tuple[Value, ...]:
@@ -209,3 +210,9 @@ def places(waits: Iterable[Wait], new: frozenset[int]) -> dict[int, bytes]:
 def holds(items: bytes | None, seq: int) -> int:
     """0: not among the items; 1: it is, and a start was handed it; 2: it waits there."""
     return max((1 if i.used else 2 for i in items_of(items) if i.seq == seq), default=0)
+
+
+def place(where: str, part: int) -> str:
+    """The task (0) or the key (1) of one entry of `places`. SQLite's own JSON functions cut a text off at a NUL."""
+    found: str = msgspec.json.decode(where)[part]
+    return found

@@ -1,0 +1,169 @@
+"""The runner: an assembled service with its door, its name on the machine, and its end."""
+
+import asyncio
+import gc
+import ipaddress
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import version
+
+from reactor.model.errors import ConfigError
+from reactor.model.ids import SourceName
+from reactor.project.config import Settings
+from reactor.project.load import Definitions
+from reactor.service.alive import Heart
+from reactor.service.work import Labels, nothing
+from reactor.sources.base import Health
+from reactor.web.app import App, make_app
+from reactor.web.auth import Guard
+from reactor.web.intake import EventDoor
+from reactor.web.publish import Publisher
+from reactor.web.server import Web, bind
+from reactor.wiring import Assembly
+
+
+class Runner:
+    """A service that can be opened, waited for and closed. `url` and `token` hold while it is open."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        settings = assembly.settings
+        self._assembly, self.settings, self.service = assembly, settings, assembly.service
+        self.token = settings.token.get_secret_value() if settings.token else f"rx_{secrets.token_urlsafe(32)}"
+        self._heart = Heart(assembly.clock)
+        self._publisher = Publisher(assembly)
+        self._web: Web | None = None
+        self._heart_task: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        return self._web.url if self._web is not None else ""
+
+    @property
+    def assembly(self) -> Assembly:
+        return self._assembly
+
+    async def reload(self, definitions: Definitions) -> None:
+        """New definitions for the same service."""
+        await self._assembly.reload(definitions)
+
+    async def open(self) -> None:
+        """Binds, takes the ledger, starts everything, and writes down where it can be reached.
+
+        Raises:
+            ConfigError: the address, the folder or the database cannot be used.
+            StoreBusy: another engine holds the ledger.
+        """
+        sock = bind(self.settings.host, self.settings.port)
+        try:
+            _make_state_dir(self.settings)
+            await self.service.open()
+        except BaseException:
+            sock.close()
+            raise
+        app = App(
+            self, self._assembly.commands, EventDoor(lambda: self._assembly.sources.http), self._publisher.publish
+        )
+        guard = Guard(self.token, frozenset(self.settings.hosts))
+        self._web = Web(make_app(app, guard), sock)
+        self._web.start()
+        self._heart_task = asyncio.create_task(self._heart.run(), name="heart")
+        _write_service_file(self.settings, self.url, self.token)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(
+            20_000, 20, 50
+        )  # what lives long here is known; collecting it again and again is most of the garbage collector's work
+
+    async def wait(self) -> None:
+        """Returns when the service ended by itself; raises what it failed of."""
+        await self.service.wait()
+
+    async def close(self) -> None:
+        """Drains, within the setting `stop_timeout`."""
+        with suppress(FileNotFoundError):
+            self.settings.service_file.unlink()
+        if self._web is not None:
+            await self._web.stop()
+        if self._heart_task is not None:
+            self._heart_task.cancel()
+        await self._publisher.close()
+        await self._assembly.close()
+
+    # what the routes ask
+
+    def ready(self) -> str | None:
+        """See `reactor.web.app.Running`."""
+        if not self.service.ready:
+            return "it is starting or stopping"
+        return self.service.engine.trouble
+
+    def health(self) -> Mapping[SourceName, Health]:
+        """See `reactor.web.app.Running`."""
+        return self.service.health()
+
+    def metrics(self) -> tuple[bytes, str]:
+        """See `reactor.web.app.Running`."""
+        return self._assembly.metrics_of(self.service, self._heart.lag)
+
+    def about(self) -> Mapping[str, object]:
+        """See `reactor.web.app.Running`."""
+        engine = self.service.engine
+        return {
+            "version": version("reactor-orchestrator"),
+            "pid": os.getpid(),
+            "ready": self.ready() is None,
+            "open_runs": len(engine.state.runs),
+            "paused": engine.paused,
+            "loop_lag_seconds": self._heart.lag,
+            "definitions": [str(f) for f in self._assembly.definitions.files],
+        }
+
+
+async def make_service(settings: Settings, definitions: Definitions, labels: Labels = nothing) -> Runner:
+    """The parts, chosen and joined; nothing runs yet.
+
+    Raises:
+        ConfigError: a setting asks for something that cannot be.
+    """
+    _check_bind(settings)
+    return Runner(Assembly(settings, definitions, labels))
+
+
+def _make_state_dir(settings: Settings) -> None:
+    try:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {settings.state_dir} cannot be made: {error.strerror}. Let this user write there, or set `state` to another place."
+        ) from error
+
+
+def _write_service_file(settings: Settings, url: str, token: str) -> None:
+    """Whole or not at all, and readable by this user alone: it holds the token."""
+    place = settings.service_file
+    fresh = place.with_suffix(".new")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump({"url": url, "token": token, "pid": os.getpid()}, file)
+    fresh.replace(place)
+
+
+def _check_bind(settings: Settings) -> None:
+    """No network without a token that somebody chose: a service that others can reach is never open by default."""
+    if settings.host == "localhost" or _is_loopback(settings.host):
+        return
+    if settings.token is None:
+        raise ConfigError(
+            f"host = {settings.host!r} lets other machines in, but no token is set. Set REACTOR_TOKEN_FILE to a file with a long random "
+            "text, or bind to 127.0.0.1."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

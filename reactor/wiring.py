@@ -1,0 +1,146 @@
+"""The one file that names concrete parts: from settings and definitions to a service that runs."""
+
+from collections.abc import Callable, Sequence
+
+from reactor.alerts.log import LogAlerts
+from reactor.executors.base import Executor
+from reactor.executors.command import Command
+from reactor.executors.frames import Loader
+from reactor.executors.inline import Inline
+from reactor.executors.logs import FileLogs
+from reactor.executors.process import Process
+from reactor.executors.thread import Thread
+from reactor.model.errors import ReactorError
+from reactor.model.ids import Lane, SourceName
+from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
+from reactor.project.config import Settings
+from reactor.project.load import Definitions
+from reactor.service.clock import SystemClock, SystemIds
+from reactor.service.commands import Commands
+from reactor.service.service import Parts, Service
+from reactor.service.topics import EmbeddedLog
+from reactor.service.work import Labels, nothing
+from reactor.sources.base import LaneStart, Source
+from reactor.sources.embedded import EmbeddedTopic
+from reactor.sources.files import FileSource
+from reactor.sources.http import HttpIntake
+from reactor.sources.kafka.settings import KafkaSettings
+from reactor.sources.kafka.setup import Ports, PositionOf
+from reactor.sources.kafka.source import KafkaSource
+from reactor.sources.schedule import ScheduleSource
+from reactor.sources.table import TableSource
+from reactor.store.sqlite import SqliteReader, SqliteStore
+from reactor.telemetry.base import Telemetry
+from reactor.telemetry.nothing import Nothing
+
+
+class Sources:
+    """Makes a project's sources. Those of HTTP share one intake, which the web feeds."""
+
+    def __init__(
+        self, settings: Settings, store: SqliteStore, log: EmbeddedLog, clock: SystemClock, ids: SystemIds
+    ) -> None:
+        self._settings, self._store, self._log, self._clock, self._ids = settings, store, log, clock, ids
+        self.kafka = KafkaSettings(**settings.kafka.model_dump())
+        self.http = HttpIntake([], clock)
+        self.position_of: PositionOf = _no_position
+
+    def make(self, specs: Sequence[SourceSpec]) -> dict[SourceName, Source]:
+        """A source for each spec, by its name."""
+        self.http = HttpIntake([s for s in specs if isinstance(s, Http)], self._clock)
+        made: dict[SourceName, Source] = {s.name: s for s in self.http.sources}
+        for spec in specs:
+            if not isinstance(spec, Http):
+                made[spec.name] = self._one(spec)
+        return made
+
+    def _one(self, spec: SourceSpec) -> Source:
+        root = self._settings.root
+        match spec:
+            case Kafka() if self.kafka.embedded:
+                return EmbeddedTopic(spec, self._log, self._clock)
+            case Kafka():
+                return KafkaSource(spec, self.kafka, Ports(self._clock, self._ids, self.position_of))
+            case Files():
+                return FileSource(spec, root, self._store, self._clock)
+            case Table():
+                return TableSource(spec, root, self._clock)
+            case Schedule():
+                return ScheduleSource(spec, self._clock)
+            case _:
+                raise ReactorError(f"There is no source for {spec!r}.")
+
+
+async def _no_position(lane: Lane) -> LaneStart | None:
+    return None
+
+
+class Assembly:
+    """A service and the parts of it that its door needs too. Nothing runs yet."""
+
+    def __init__(self, settings: Settings, definitions: Definitions, labels: Labels = nothing) -> None:
+        self.settings, self.definitions = settings, definitions
+        self.clock, self.ids = SystemClock(), SystemIds()
+        self.store = SqliteStore(settings.database)
+        self.telemetry, self.metrics_of = make_telemetry(settings)
+        self.logs = FileLogs(settings.log_dir, self.clock)
+        self.process = Process(self.clock, self.logs, self._loader(), workers=settings.executors.processes)
+        self._log = EmbeddedLog(self.reader)
+        self.sources = Sources(settings, self.store, self._log, self.clock, self.ids)
+        self.service = Service(self._parts(labels), retention=settings.retention_micros)
+        self.service.engine.on_append = self._log.rang
+        self.sources.position_of = self._position_of
+        self.commands = Commands(self.service, self.reader, self.clock)
+        self._reader: SqliteReader | None = None
+
+    def _parts(self, labels: Labels) -> Parts:
+        settings, clock, logs = self.settings, self.clock, self.logs
+        executors: dict[str, Executor] = {
+            "inline": Inline(clock, logs),
+            "thread": Thread(clock, logs, threads=settings.executors.threads),
+            "process": self.process,
+            "command": Command(clock, logs, settings.state_dir / "evidence"),
+        }
+        return Parts(
+            graph=self.definitions.graph,
+            writer=self.store,
+            clock=clock,
+            ids=self.ids,
+            executors=executors,
+            make_sources=self.sources.make,
+            telemetry=self.telemetry,
+            tell=LogAlerts(settings.alerts.fallback),
+            labels=labels,
+        )
+
+    def _loader(self) -> Loader:
+        return Loader("reactor.project.load:resolve", (str(self.definitions.root), *self.definitions.folders))
+
+    async def _position_of(self, lane: Lane) -> LaneStart | None:
+        for (_, name), at in self.service.engine.lanes.items():
+            if name == lane:
+                return LaneStart(at.position, at.cursor)
+        return None
+
+    async def reader(self) -> SqliteReader:
+        """The reading side of the ledger, opened when it is asked for first."""
+        if self._reader is None:
+            self._reader = await SqliteReader.open(self.settings.database)
+        return self._reader
+
+    async def reload(self, definitions: Definitions) -> None:
+        """New definitions for the same service."""
+        self.definitions = definitions
+        self.process.reload(self._loader())
+        await self.service.reload(definitions.graph)
+
+    async def close(self) -> None:
+        """Drains, within the setting `stop_timeout`."""
+        await self.service.close(self.settings.stop_seconds)
+        if self._reader is not None:
+            await self._reader.close()
+
+
+def make_telemetry(settings: Settings) -> tuple[Telemetry, Callable[[Service, float], tuple[bytes, str]]]:
+    """What the environment asks for, and how the numbers are told."""
+    return Nothing(), lambda service, lag: (b"", "text/plain")
