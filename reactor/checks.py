@@ -3,7 +3,8 @@
 May know: the model, and files of rows. May not know: who runs a check, or when.
 
 They judge the evidence of an output. Where it has a `path`, the file is read, row by row: CSV with a header
-(`.csv`), or one JSON object a line (`.jsonl`, `.ndjson`). `row_count` takes the number in `rows` where there is no path. A relative path begins where the engine was started.
+(`.csv`), or one JSON object a line (`.jsonl`, `.ndjson`). `row_count` takes the number in `rows` where there
+is no path. A relative path begins where the engine was started.
 """
 
 import csv
@@ -167,7 +168,8 @@ def _read(evidence: Mapping[str, Json]) -> Iterator[Row]:
     suffix = Path(path).suffix.lower()
     if suffix not in readers:
         raise _Unreadable(
-            f"{path} cannot be read row by row: it ends with {suffix or 'no suffix'}, and {', '.join(readers)} are known"
+            f"{path} cannot be read row by row: it ends with {suffix or 'no suffix'}, "
+            f"and {', '.join(readers)} are known"
         )
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:

@@ -73,4 +73,5 @@ def _reason(judge: Callable[[Mapping[str, Json]], Verdict], facts: Mapping[str, 
     if inspect.iscoroutine(verdict):
         verdict.close()
         return "it is an async function; a check is a plain one"
-    return f"it answered {type(verdict).__name__}; a check answers True, False, None (passed) or a text (the reason why not)"
+    kind = type(verdict).__name__
+    return f"it answered {kind}; a check answers True, False, None (passed) or a text (the reason why not)"

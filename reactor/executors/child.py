@@ -129,9 +129,9 @@ class Child:
         self._loop.remove_reader(self._watch)
         os.close(self._watch)
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)  # what it left behind in its group; its number is ours until it is
-            reaped
-            self._leash.let_go(self.pid) code = self._process.wait()
+            os.killpg(self.pid, signal.SIGKILL)  # what it left behind; the number is ours until it is reaped
+        self._leash.let_go(self.pid)
+        code = self._process.wait()
         self.read_all()
         for line in self._lines.flush():
             self.say(line)

@@ -4,7 +4,8 @@ May know: threads. May not know: processes.
 
 Python cannot stop a thread. On a timeout or a cancel the answer is given at once, the thread is given up and
 counted, its place goes to a new one, and a warning names the task and where it stands. The function itself runs on
-to its end, its answer is discarded, and it shares the engine's memory and interpreter until then. What must be stoppable belongs on `executor="process"`.
+to its end, its answer is discarded, and it shares the engine's memory and interpreter until then. What
+must be stoppable belongs on `executor="process"`.
 """
 
 import asyncio

@@ -6,7 +6,6 @@ May know: OpenTelemetry's API. May not know: any exporter; without one all of th
 from opentelemetry import context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
-
 _EMPTY = context.Context()
 
 

@@ -43,7 +43,8 @@ def _one(found: "re.Match[str]", job: Job) -> str:
     if name == "partition":
         if not job.partition:
             raise BadWords(
-                f"Command {job.task!r} uses {{partition}}, but it is not partitioned. Leave it out, or give it partitions=..."
+                f"Command {job.task!r} uses {{partition}}, but it is not partitioned. "
+                "Leave it out, or give it partitions=..."
             )
         return job.partition
     if name.startswith("input."):

@@ -16,6 +16,8 @@ from reactor.model.errors import DefinitionError, nearest
 from reactor.model.ids import Instant, PartitionKey
 
 KEY_LIMIT = 256
+FIRST_YEAR, LAST_YEAR = 2, 9998
+"""In the years beside these, a day's end or its time zone can lie outside what a date can say."""
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -79,6 +81,7 @@ class _Time(Partitions):
     start: str
     timezone: str = "UTC"
     pattern: ClassVar[str] = ""
+    shape: ClassVar[re.Pattern[str]]
 
     def __post_init__(self) -> None:
         _zone(self.timezone)
@@ -97,14 +100,17 @@ class _Time(Partitions):
 
     def parse(self, key: str) -> datetime:
         """The local start of the period, without a zone. Raises ValueError."""
-        wall = datetime.strptime(key, self.pattern)
-        if wall.strftime(self.pattern) != key:
+        found = self.shape.fullmatch(key)
+        if found is None:
             raise ValueError("not in its canonical form")
-        return wall
+        year, *rest = (int(part) for part in found.groups())
+        if not FIRST_YEAR <= year <= LAST_YEAR:
+            raise ValueError("outside the years that the calendar can count in")
+        return datetime(year, *rest) if len(rest) > 1 else datetime(year, *rest, 1)
 
     def refuse_shape(self, key: str) -> str | None:
         try:
-            self.begin(PartitionKey(key))
+            self.parse(key)
         except ValueError:
             return f"{key!r} is not {self.article()} {self.unit} such as {self.example()!r}."
         return None
@@ -114,9 +120,13 @@ class _Time(Partitions):
 
     def refuse(self, key: str) -> str | None:
         wrong = self.refuse_shape(key)
-        if wrong is None and self.begin(PartitionKey(key)) < self.begin(PartitionKey(self.start)):
+        if wrong is None and self.is_early(key):
             return f"{key!r} is before the first partition, {self.start!r}."
         return wrong
+
+    def is_early(self, key: str) -> bool:
+        """Keys sort by time."""
+        return key < self.start
 
     def describe(self) -> str:
         return f"{type(self).__name__.lower()} from {self.start}, {self.timezone}"
@@ -162,6 +172,7 @@ class Daily(_Time):
 
     unit: ClassVar[str] = "day"
     pattern: ClassVar[str] = "%Y-%m-%d"
+    shape: ClassVar[re.Pattern[str]] = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 
     def next_wall(self, wall: datetime) -> datetime:
         return wall + timedelta(days=1)
@@ -173,13 +184,14 @@ class Monthly(_Time):
 
     unit: ClassVar[str] = "month"
     pattern: ClassVar[str] = "%Y-%m"
+    shape: ClassVar[re.Pattern[str]] = re.compile(r"(\d{4})-(\d\d)", re.ASCII)
 
     def next_wall(self, wall: datetime) -> datetime:
         first = date(wall.year + wall.month // 12, wall.month % 12 + 1, 1)
         return datetime(first.year, first.month, 1)
 
 
-_HOUR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)([+-]\d{4})?")
+_HOUR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)([+-]\d{4})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -188,6 +200,20 @@ class Hourly(_Time):
 
     unit: ClassVar[str] = "hour"
     pattern: ClassVar[str] = "%Y-%m-%dT%H"
+    shape: ClassVar[re.Pattern[str]] = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d)", re.ASCII)
+
+    def refuse_shape(self, key: str) -> str | None:
+        try:
+            self.begin(PartitionKey(key))
+        except ValueError:
+            return f"{key!r} is not {self.article()} {self.unit} such as {self.example()!r}."
+        return None
+
+    def is_early(self, key: str) -> bool:
+        """Within the hour that comes twice, keys do not sort by time."""
+        if key[:13] != self.start[:13]:
+            return key < self.start
+        return self.begin(PartitionKey(key)) < self.begin(PartitionKey(self.start))
 
     def begin(self, key: PartitionKey) -> Instant:
         found = _HOUR.fullmatch(key)

@@ -64,7 +64,8 @@ class Intake:
 
     async def _take(self, batch: Batch) -> None:
         batch = self._unread(batch)
-        if batch.until <= batch.first and not batch.events:
+        if batch.until <= batch.first and (batch.source, batch.lane) in self._engine.lanes:
+            self._already_durable(batch)
             return
         while len(self._under_way) >= UNDER_WAY:
             self._freed.clear()
@@ -75,6 +76,14 @@ class Intake:
         self._under_way.append((batch, done))
         done.add_done_callback(lambda _: self._durable.set())
         self._engine.arrive(Arrival(batch, judged, states, done))
+
+    def _already_durable(self, batch: Batch) -> None:
+        """Nothing new in it, but the source hears of every batch that it handed over, in order. (An empty batch of a lane that is not known yet goes
+        on to the engine: it pins where reading began.)"""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        self._under_way.append((batch, done))
+        self._durable.set()
 
     def _unread(self, batch: Batch) -> Batch:
         """A source may hand over again what was durable already (a group that was rewound, a broker that came back): that is cut off."""

@@ -21,24 +21,9 @@ def table(tmp_path: Path) -> Path:
 @pytest.fixture
 def lines(tmp_path: Path) -> Path:
     path = tmp_path / "orders.jsonl"
-    path.write_text('{"order_id": 1, "state": "open"}\n\n{"order_id":
-    2,
-   
-    "state":
-
-
- null}\n{"order_id":
-   
-    1,
-   
-   
-    "paid":
- 
- 
- 
-  
-  
-   true}\n') return path
+    rows = ['{"order_id": 1, "state": "open"}', "", '{"order_id": 2, "state": null}', '{"order_id": 1, "paid": true}']
+    path.write_text("\n".join([*rows, ""]))
+    return path
 
 
 def verdict(check: Check, path: Path | None = None, **facts: Json) -> object:

@@ -165,7 +165,7 @@ CHECKS: Mapping[str, Check] = {
 
 
 def _async(body: Callable[[Run], object]) -> Callable[[Run], object]:
-    if body in (waits,):
+    if body is waits:
         return body
 
     async def wrapped(run: Run) -> object:

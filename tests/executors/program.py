@@ -48,13 +48,15 @@ def main(body: str, *words: str) -> int:
         if "then-ends" not in words:
             hangs()
     elif body == "speaks_binary":
-        sys.stdout.buffer.write(b"\xff\xfe\x00 raw \x1b[31mred\x1b[0m <b>\n" + b"x" * 100_000 +
-        b"\nlast, without an end") elif body == "exits":
+        escape = b"\xff\xfe\x00 raw \x1b[31mred\x1b[0m <b>\n"
+        sys.stdout.buffer.write(escape + b"x" * 100_000 + b"\nlast, without an end")
+    elif body == "exits":
         return int(words[0])
     elif body == "kills_itself":
-       
-        os.kill(os.getpid(), int(words[0])) elif body == "echoes":
-        place.write_text(json.dumps({"words": words, "env": {k: v for k, v in os.environ.items() if k.startswith(("REACTOR_", "TRACE", "SECRET"))}}))
+        os.kill(os.getpid(), int(words[0]))
+    elif body == "echoes":
+        env = {key: value for key, value in os.environ.items() if key.startswith(("REACTOR_", "TRACE", "SECRET"))}
+        place.write_text(json.dumps({"words": words, "env": env}))
     return 0
 
 

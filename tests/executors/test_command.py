@@ -1,6 +1,5 @@
 """What only commands have to do: words, environment, output, exit codes."""
 
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -234,7 +233,7 @@ async def test_a_cancel_kills_what_it_started(bench: Bench) -> None:
 
 async def test_no_descriptor_is_left_open(bench: Bench) -> None:
     await bench.run("succeeds")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
         await bench.run("raises")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -152,7 +152,7 @@ async def test_who_blocks_the_loop_is_named_once(caplog: pytest.LogCaptureFixtur
     await executor.start()
 
     async def blocks(run: Run) -> None:
-        time.sleep(0.4)
+        time.sleep(0.4)  # noqa: ASYNC251 - that is the point
 
     async def yields(run: Run) -> None:
         await asyncio.sleep(0.2)
@@ -164,7 +164,7 @@ async def test_who_blocks_the_loop_is_named_once(caplog: pytest.LogCaptureFixtur
     named = [r.getMessage() for r in caplog.records if "blocked the event loop" in r.getMessage()]
     assert len(named) == 1
     assert named[0].startswith("Task 'blocks' (run run1) has blocked the event loop for more than 50 ms")
-    assert named[0].splitlines()[-1].strip() == "time.sleep(0.4)"
+    assert named[0].splitlines()[-1].strip().startswith("time.sleep(0.4)")
     assert "base_events" not in named[0]
     assert "conftest" not in named[0]
     assert any("time.sleep(0.4)" in line for line in logs.read(RunId("run1"), 2))

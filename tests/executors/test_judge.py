@@ -64,7 +64,7 @@ def test_anything_else_fails_for_good(given: object, answer: object, text: str) 
 def _fail(error: BaseException) -> BaseException:
     try:
         raise error
-    except BaseException as caught:
+    except BaseException as caught:  # noqa: BLE001 - whatever was given
         return caught
 
 
@@ -119,6 +119,6 @@ async def _later(facts: object) -> bool:
 def test_a_strange_verdict_has_not_passed(verdict: object, text: str) -> None:
     from reactor import check  # noqa: PLC0415
 
-    strange = check(lambda facts: verdict, name="strange")  # type: ignore[arg-type,return-value]
+    strange = check(lambda _: verdict, name="strange")  # type: ignore[arg-type,return-value]
     assert text in checked(answered(ONE, None), [strange], 5.0).checks[0].detail
     assert "async" in checked(answered(ONE, None), [check(_later)], 5.0).checks[0].detail  # type: ignore[arg-type]
