@@ -12,6 +12,7 @@ from reactor.executors.process import Process
 from reactor.executors.thread import Thread
 from reactor.model.errors import ReactorError
 from reactor.model.ids import Lane, SourceName
+from reactor.model.ports import Clock, Ids
 from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
@@ -38,7 +39,7 @@ class Sources:
     """Makes a project's sources. Those of HTTP share one intake, which the web feeds."""
 
     def __init__(
-        self, settings: Settings, store: SqliteStore, log: EmbeddedLog, clock: SystemClock, ids: SystemIds
+        self, settings: Settings, store: SqliteStore, log: EmbeddedLog, clock: Clock, ids: Ids
     ) -> None:
         self._settings, self._store, self._log, self._clock, self._ids = settings, store, log, clock, ids
         self.kafka = KafkaSettings(**settings.kafka.model_dump())
@@ -78,9 +79,12 @@ async def _no_position(lane: Lane) -> LaneStart | None:
 class Assembly:
     """A service and the parts of it that its door needs too. Nothing runs yet."""
 
-    def __init__(self, settings: Settings, definitions: Definitions, labels: Labels = nothing) -> None:
+    def __init__(
+        self, settings: Settings, definitions: Definitions, labels: Labels = nothing, clock: Clock | None = None
+    ) -> None:
         self.settings, self.definitions = settings, definitions
-        self.clock, self.ids = SystemClock(), SystemIds()
+        self.clock: Clock = clock if clock is not None else SystemClock()
+        self.ids = SystemIds()
         self.store = SqliteStore(settings.database)
         self.telemetry, self.metrics_of = make_telemetry(settings)
         self.logs = FileLogs(settings.log_dir, self.clock)

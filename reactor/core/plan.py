@@ -150,7 +150,7 @@ def feed(plan: Plan, wait: Wait, fresh: tuple[Item, ...], now: Instant) -> Fed:
             tuple((i, Dispose.RECORDED, "the task ran for this key; it only records new versions") for i in fresh[:1]),
         )
     kept, gone = _collect(plan, wait.items, fresh)
-    since = wait.since if any(not i.used for i in wait.items) else now
+    since = wait.since if wait.items and any(not i.used for i in wait.items) else now
     if not plan.holds(present(plan, wait.key, kept)):
         return Fed(Wait(wait.task, wait.key, wait.generation, kept, since, plan.digest), gone)
     return _fire(plan, wait, kept, gone, since)

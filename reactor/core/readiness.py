@@ -84,10 +84,11 @@ def offer(
     taken: dict[WaitKey, tuple[Item, ...]] = {}
     why = ""
     for term in terms:
-        passed, reason = accepts(term, fields)
-        if not passed:
-            why = f"{term.operand} {reason}"
-            continue
+        if term.evaluate is not None:
+            passed, reason = accepts(term, fields)
+            if not passed:
+                why = f"{term.operand} {reason}"
+                continue
         keys = graph.keys(node, term, event.partition, fields)
         why = why if keys else f"there is no field {node.plan.rule.key_field!r} to tell its key by"
         for key in keys:
@@ -112,14 +113,16 @@ def offer(
 def _collect(
     graph: Graph, state: State, node: Node, key: WaitKey, items: tuple[Item, ...], now: Instant, ids: Ids
 ) -> None:
-    wrong = node.partitions.refuse(key) if node.partitions is not None else None
+    wait = state.waits[node.name, key]
+    fresh = not wait.items and not wait.generation  # else its key was looked at before
+    wrong = node.partitions.refuse(key) if fresh and node.partitions is not None else None
     if wrong is not None:
         state.dispose(items[0], node.name, Dispose.DROPPED, f"no partition of {node.name}: {wrong}", now)
         return
-    fed = feed(node.plan, state.waits[node.name, key], items, now)
+    fed = feed(node.plan, wait, items, now)
     for item, outcome, detail in fed.gone:
         state.dispose(item, node.name, outcome, detail, now)
-    if fed.wait is not state.waits[node.name, key]:
+    if fed.wait is not wait:
         state.put_wait(fed.wait)
     if fed.start is not None:
         request(graph, state, node, key, fed.start, now, ids)

@@ -45,7 +45,7 @@ def request(
         reason=Reason.NEW_VERSION if again else Reason.INPUTS,
         inputs=inputs,
         created=now,
-        waited_since=min(i.at for i in inputs if not i.used),
+        waited_since=min([i.at for i in inputs if not i.used]),
         order=state.take_order(),
         limit_key=_limit_key(node, key, inputs),
         digest=node.digest,
@@ -335,4 +335,15 @@ def child(parent: str | None, ids: Ids) -> str:
     return f"{parent[:36]}{ids.span()}{parent[52:]}"
 
 
-__all__ = ["RunId", "child", "on_again", "on_cancel", "on_lost", "on_outcome", "on_resumed", "on_retry_due", "request", "start"]
+__all__ = [
+    "RunId",
+    "child",
+    "on_again",
+    "on_cancel",
+    "on_lost",
+    "on_outcome",
+    "on_resumed",
+    "on_retry_due",
+    "request",
+    "start",
+]

@@ -103,10 +103,11 @@ class _Time(Partitions):
         found = self.shape.fullmatch(key)
         if found is None:
             raise ValueError("not in its canonical form")
-        year, *rest = (int(part) for part in found.groups())
+        parts = [int(part) for part in found.groups()]
+        year, month, day, hour = parts + [1, 1, 1, 0][len(parts) :]
         if not FIRST_YEAR <= year <= LAST_YEAR:
             raise ValueError("outside the years that the calendar can count in")
-        return datetime(year, *rest) if len(rest) > 1 else datetime(year, *rest, 1)
+        return datetime(year, month, day, hour)
 
     def refuse_shape(self, key: str) -> str | None:
         try:

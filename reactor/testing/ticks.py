@@ -1,20 +1,12 @@
 """The schedules of a project on virtual time: those that sensors read, and those that stand inside conditions."""
 
 from reactor.core.graph import Graph
-from reactor.model.condition import SCHEDULE
 from reactor.model.ids import Instant
-from reactor.model.source import Schedule
+from reactor.model.source import Schedule, schedule_of
 from reactor.sources.slots import newest_slot, slots_between
 
 MOST = 100_000
 """Missed slots that are fired at most, with `missed="all"`."""
-
-
-def schedule_of(asset: str) -> Schedule:
-    """A schedule that stands inside a condition, from the name of its hidden asset."""
-    text, _, timezone = asset.removeprefix(SCHEDULE).rpartition("@")
-    every = text.removeprefix("every ")
-    return Schedule(every=every, timezone=timezone) if every != text else Schedule(text, timezone=timezone)
 
 
 def schedules(graph: Graph) -> dict[str, Schedule]:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from reactor.model.errors import ConfigError
 from reactor.model.ids import SourceName
+from reactor.model.ports import Clock
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
 from reactor.service.alive import Heart
@@ -33,7 +34,7 @@ class Runner:
         self._assembly, self.settings, self.service = assembly, settings, assembly.service
         self.token = settings.token.get_secret_value() if settings.token else f"rx_{secrets.token_urlsafe(32)}"
         self._heart = Heart(assembly.clock)
-        self._publisher = Publisher(assembly)
+        self.publisher = Publisher(assembly)
         self._web: Web | None = None
         self._heart_task: asyncio.Task[None] | None = None
 
@@ -64,7 +65,7 @@ class Runner:
             sock.close()
             raise
         app = App(
-            self, self._assembly.commands, EventDoor(lambda: self._assembly.sources.http), self._publisher.publish
+            self, self._assembly.commands, EventDoor(lambda: self._assembly.sources.http), self.publisher.publish
         )
         guard = Guard(self.token, frozenset(self.settings.hosts))
         self._web = Web(make_app(app, guard), sock)
@@ -89,7 +90,7 @@ class Runner:
             await self._web.stop()
         if self._heart_task is not None:
             self._heart_task.cancel()
-        await self._publisher.close()
+        await self.publisher.close()
         await self._assembly.close()
 
     # what the routes ask
@@ -122,14 +123,16 @@ class Runner:
         }
 
 
-async def make_service(settings: Settings, definitions: Definitions, labels: Labels = nothing) -> Runner:
+async def make_service(
+    settings: Settings, definitions: Definitions, labels: Labels = nothing, clock: Clock | None = None
+) -> Runner:
     """The parts, chosen and joined; nothing runs yet.
 
     Raises:
         ConfigError: a setting asks for something that cannot be.
     """
     _check_bind(settings)
-    return Runner(Assembly(settings, definitions, labels))
+    return Runner(Assembly(settings, definitions, labels, clock))
 
 
 def _make_state_dir(settings: Settings) -> None:

@@ -62,6 +62,18 @@ def says(run: Run) -> None:
     run.log.warning("two\nlines")
 
 
+def says_much(run: Run) -> None:
+    for number in range(800):
+        run.log.info("%05d %s", number, "x" * 90)
+
+
+def waits_for_a_file(run: Run) -> Evidence:
+    run.log.info("began")
+    while not Path(run.inputs["orders"].evidence["file"]).exists():
+        time.sleep(0.01)
+    return names_itself(run)
+
+
 def hangs(run: Run) -> None:
     run.log.info("began")
     for _ in range(3000):
@@ -125,7 +137,7 @@ def ignores_the_end(run: Run) -> None:
 PLAIN: Mapping[str, Callable[[Run], object]] = {
     body.__name__: body
     for body in (
-        succeeds, evidence, announces_nothing, raises, gives_up, exits, answers_wrongly, says, hangs, prints,
+        succeeds, evidence, announces_nothing, raises, gives_up, exits, answers_wrongly, says, says_much, waits_for_a_file, hangs, prints,
         cleans_up, dies, kills_itself, names_itself, waits, leaves_a_child, traces, ignores_the_end,
     )
 }  # fmt: skip

@@ -12,6 +12,7 @@ import pytest
 
 from reactor.executors.base import Executor
 from reactor.executors.logs import MemoryLogs
+from reactor.model.events import Json
 from reactor.model.ids import Instant, RunId, WorkflowName
 from reactor.model.job import InputView, Job
 from reactor.model.outcome import Ending, Outcome
@@ -24,7 +25,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PATIENCE = 15.0
 
 
-def job(task: Task, number: int = 1, *, timeout: int | None = None, token: int = 7, **evidence: object) -> Job:
+def job(task: Task, number: int = 1, *, timeout: int | None = None, token: int = 7, **evidence: Json) -> Job:
     """An attempt of the task, on one input."""
     view = InputView("orders", "2026-11-20", 1, "e1", Instant(0), {"rows": 812, **evidence})
     return Job(
@@ -52,14 +53,14 @@ class Bench:
     outcomes: list[Outcome] = field(default_factory=list)
 
     def submit(
-        self, body: str, check: str = "", *, number: int = 1, timeout: int | None = None, **evidence: object
+        self, body: str, check: str = "", *, number: int = 1, timeout: int | None = None, **evidence: Json
     ) -> Job:
         task = bodies.task(self.kind, body, check)
         given = job(task, number, timeout=timeout, **evidence)
         self.executor.submit(given, task, self.outcomes.append)
         return given
 
-    async def run(self, body: str, check: str = "", *, timeout: int | None = None, **evidence: object) -> Outcome:
+    async def run(self, body: str, check: str = "", *, timeout: int | None = None, **evidence: Json) -> Outcome:
         """The one outcome of an attempt."""
         before = len(self.outcomes)
         self.submit(body, check, timeout=timeout, **evidence)

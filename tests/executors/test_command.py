@@ -14,6 +14,7 @@ from reactor.executors.exits import explain
 from reactor.executors.lines import LONGEST
 from reactor.executors.logs import LONGEST_LINE, MemoryLogs
 from reactor.executors.words import BadWords, fill
+from reactor.model.events import Json
 from reactor.model.ids import RunId
 from reactor.model.job import Job
 from reactor.model.outcome import Ending, Outcome
@@ -33,7 +34,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await executor.stop(0)
 
 
-async def run(bench: Bench, *words: str, timeout: int | None = None, **evidence: object) -> Outcome:
+async def run(bench: Bench, *words: str, timeout: int | None = None, **evidence: Json) -> Outcome:
     """The outcome of the program with these words."""
     workflow = Workflow("finance", owner="finance@example.com")
     task = workflow.command(

@@ -67,7 +67,12 @@ def test_a_second_opening_goes_on_where_the_first_one_ended(tmp_path: Path, cloc
 def test_threads_do_not_tear_lines(tmp_path: Path, clock: VirtualClock) -> None:
     logs = FileLogs(tmp_path, clock)
     sink = logs.open(RUN, 1)
-    threads = [threading.Thread(target=lambda n=n: [sink.line(f"{n}" * 200) for _ in range(50)]) for n in range(4)]
+
+    def write(number: int) -> None:
+        for _ in range(50):
+            sink.line(f"{number}" * 200)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

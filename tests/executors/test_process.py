@@ -97,6 +97,13 @@ async def test_everything_that_is_printed_is_in_the_log(bench: Bench) -> None:
     assert sorted(bench.log()) == ["INFO logged by a library", "printed", "to stderr", "written by C"]
 
 
+async def test_all_that_was_said_before_the_end_is_in_the_log_of_its_own_attempt(bench: Bench) -> None:
+    for number in range(12):
+        bench.submit("says_much", number=number)
+    await bench.answers(12)
+    assert [len(bench.log(number)) for number in range(12)] == [800] * 12
+
+
 async def test_spans_of_the_task_are_children_of_the_attempt(bench: Bench) -> None:
     outcome = await bench.run("traces")
     assert msgspec.json.decode(next(iter(outcome.outputs.values()))) == {
@@ -176,15 +183,15 @@ async def test_definitions_that_cannot_be_loaded_fail_each_attempt_once(loader: 
     await bench.executor.stop(0)
 
 
-async def test_a_reload_lets_the_old_end_and_gives_the_next_a_new_worker(bench: Bench) -> None:
+async def test_a_reload_lets_the_old_end_and_gives_the_next_a_new_worker(bench: Bench, tmp_path: Path) -> None:
     before = await pid_of(bench)
     assert isinstance(bench.executor, Process)
-    bench.submit("hangs", number=2)
+    bench.submit("waits_for_a_file", number=2, file=str(tmp_path / "go"))
     await bench.began(2)
     bench.executor.reload(LOADER)
-    assert alive(before)
-    bench.executor.cancel(RunId("run2"), 7)
+    (tmp_path / "go").touch()
     await bench.answers(2)
+    assert bench.outcomes[1].outputs == bench.outcomes[0].outputs
     after = await pid_of(bench)
     assert after != before
     bench.executor.reload(LOADER)

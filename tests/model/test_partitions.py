@@ -142,7 +142,18 @@ def test_hours_that_do_not_exist_are_refused(key: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["2026-02-29", "2026-2-3", "2026-02-03 ", "20260203", "2026-13-01", "0000-01-01", "２０２６-01-01", "2025-12-31"],
+    [
+        "2026-02-29",
+        "2026-2-3",
+        "2026-02-03 ",
+        "20260203",
+        "2026-13-01",
+        "0000-01-01",
+        "0001-01-01",
+        "9999-12-31",
+        "２０２６-01-01",
+        "2025-12-31",
+    ],
 )
 def test_days_that_are_none_are_refused(key: str) -> None:
     assert Daily("2026-01-01").refuse(key) is not None
