@@ -3,6 +3,7 @@
 The public face: what a project's `sensors/` and `workflows/` import.
 """
 
+from reactor.checks import accepted_values, not_null, row_count, unique
 from reactor.model.asset import Asset
 from reactor.model.check import Check, check
 from reactor.model.condition import at_least, schedule
@@ -46,8 +47,12 @@ __all__ = [
     "Table",
     "Tick",
     "Workflow",
+    "accepted_values",
     "at_least",
     "check",
+    "not_null",
+    "row_count",
     "schedule",
     "sensor",
+    "unique",
 ]

@@ -1,6 +1,9 @@
 """The one file that names concrete parts: from settings and definitions to a service that runs."""
 
-from collections.abc import Callable, Sequence
+import importlib
+import os
+from collections.abc import Sequence
+from importlib.metadata import version
 
 from reactor.alerts.log import LogAlerts
 from reactor.executors.base import Executor
@@ -10,6 +13,7 @@ from reactor.executors.inline import Inline
 from reactor.executors.logs import FileLogs
 from reactor.executors.process import Process
 from reactor.executors.thread import Thread
+from reactor.model.commands import Alert
 from reactor.model.errors import ReactorError
 from reactor.model.ids import Lane, SourceName
 from reactor.model.ports import Clock, Ids
@@ -21,7 +25,7 @@ from reactor.service.commands import Commands
 from reactor.service.service import Parts, Service
 from reactor.service.topics import EmbeddedLog
 from reactor.service.work import Labels, nothing
-from reactor.sources.base import LaneStart, Source
+from reactor.sources.base import Condition, LaneStart, Source
 from reactor.sources.embedded import EmbeddedTopic
 from reactor.sources.files import FileSource
 from reactor.sources.http import HttpIntake
@@ -31,16 +35,14 @@ from reactor.sources.kafka.source import KafkaSource
 from reactor.sources.schedule import ScheduleSource
 from reactor.sources.table import TableSource
 from reactor.store.sqlite import SqliteReader, SqliteStore
-from reactor.telemetry.base import Telemetry
-from reactor.telemetry.nothing import Nothing
+from reactor.telemetry.metrics import Both, Metrics
+from reactor.telemetry.redact import Redactor
 
 
 class Sources:
     """Makes a project's sources. Those of HTTP share one intake, which the web feeds."""
 
-    def __init__(
-        self, settings: Settings, store: SqliteStore, log: EmbeddedLog, clock: Clock, ids: Ids
-    ) -> None:
+    def __init__(self, settings: Settings, store: SqliteStore, log: EmbeddedLog, clock: Clock, ids: Ids) -> None:
         self._settings, self._store, self._log, self._clock, self._ids = settings, store, log, clock, ids
         self.kafka = KafkaSettings(**settings.kafka.model_dump())
         self.http = HttpIntake([], clock)
@@ -72,7 +74,12 @@ class Sources:
                 raise ReactorError(f"There is no source for {spec!r}.")
 
 
-async def _no_position(lane: Lane) -> LaneStart | None:
+def _has_processes(definitions: Definitions) -> bool:
+    """Workers are warm before the first task only where there is one for them."""
+    return any(node.task.executor == "process" for node in definitions.graph.nodes.values())
+
+
+async def _no_position(_: Lane) -> LaneStart | None:
     return None
 
 
@@ -86,9 +93,16 @@ class Assembly:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.ids = SystemIds()
         self.store = SqliteStore(settings.database)
-        self.telemetry, self.metrics_of = make_telemetry(settings)
+        self.telemetry, self._metrics = make_telemetry(settings)
+        self._log_alert = LogAlerts(settings.alerts.fallback)
         self.logs = FileLogs(settings.log_dir, self.clock)
-        self.process = Process(self.clock, self.logs, self._loader(), workers=settings.executors.processes)
+        self.process = Process(
+            self.clock,
+            self.logs,
+            self._loader(),
+            workers=settings.executors.processes,
+            warm=_has_processes(definitions),
+        )
         self._log = EmbeddedLog(self.reader)
         self.sources = Sources(settings, self.store, self._log, self.clock, self.ids)
         self.service = Service(self._parts(labels), retention=settings.retention_micros)
@@ -113,9 +127,19 @@ class Assembly:
             executors=executors,
             make_sources=self.sources.make,
             telemetry=self.telemetry,
-            tell=LogAlerts(settings.alerts.fallback),
+            tell=self._tell,
             labels=labels,
         )
+
+    def _tell(self, alert: Alert) -> None:
+        self._log_alert(alert)
+        self._metrics.alerted(alert)
+
+    def metrics(self, loop_lag: float) -> tuple[bytes, str]:
+        """The page for Prometheus, and its content type."""
+        health = self.service.health()
+        sources = {str(n): (h.condition is Condition.CONNECTED, h.lag) for n, h in health.items()}
+        return self._metrics.render(sources, len(self.service.engine.state.runs), loop_lag, self.telemetry.dropped)
 
     def _loader(self) -> Loader:
         return Loader("reactor.project.load:resolve", (str(self.definitions.root), *self.definitions.folders))
@@ -145,6 +169,17 @@ class Assembly:
             await self._reader.close()
 
 
-def make_telemetry(settings: Settings) -> tuple[Telemetry, Callable[[Service, float], tuple[bytes, str]]]:
-    """What the environment asks for, and how the numbers are told."""
-    return Nothing(), lambda service, lag: (b"", "text/plain")
+def make_telemetry(settings: Settings) -> tuple[Both, Metrics]:
+    """Metrics always; traces where the environment names a collector, and their libraries are loaded only then."""
+    release = version("reactor-orchestrator")
+    metrics = Metrics(release)
+    if not (os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
+        return Both(metrics, None), metrics
+    otel = importlib.import_module("reactor.telemetry.otel")
+    traces = otel.from_environment(os.environ, release, redactor(settings)) if otel.wanted(os.environ) else None
+    return Both(metrics, traces), metrics
+
+
+def redactor(settings: Settings) -> Redactor:
+    """Knows the secrets of the settings."""
+    return Redactor(s.get_secret_value() for s in (settings.token, settings.kafka.sasl_password) if s is not None)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reactor import Asset, Evidence, Retry, Run, Workflow, check
+from reactor.checks import row_count
 from sensors.revenue_inputs import PROJECT, days, orders, payments, refunds, subscriptions
 
 revenue = Asset("revenue", days, owner="finance@example.com", due="08:00")
@@ -17,10 +18,6 @@ dashboard = Asset("dashboard", days, owner="finance@example.com")
 WAREHOUSE = PROJECT / "warehouse"
 
 daily = Workflow("daily_revenue", owner="finance@example.com", retry=Retry(attempts=3, first="1m", most="10m"))
-
-
-def has_rows(made: Mapping[str, Any]) -> bool:
-    return bool(made["rows"] > 0)
 
 
 def every_order_is_paid(made: Mapping[str, Any]) -> str | None:
@@ -32,7 +29,7 @@ def every_order_is_paid(made: Mapping[str, Any]) -> str | None:
 @daily.task(
     inputs=orders.all_of(days) & refunds & payments & subscriptions,
     outputs=revenue,
-    checks=[check(has_rows), check(every_order_is_paid)],
+    checks=[row_count(at_least=1), check(every_order_is_paid)],
 )
 def build_revenue(run: Run) -> Evidence:
     """Reads exactly the versions that this run was started for."""

@@ -18,6 +18,7 @@ from reactor.model.ids import (
     Instant,
     Lane,
     PartitionKey,
+    RunId,
     SensorName,
     SourceName,
     WaitKey,
@@ -65,7 +66,8 @@ def _new_version(state: State, event: Readiness, now: Instant) -> int:
         )
     )
     state.changes.versions.append((event.seq, old.version + 1))
-    state.changes.commands.append(Announced(event, old.version + 1))
+    maker = state.changes.runs.get(RunId(event.run)) if event.run else None
+    state.changes.commands.append(Announced(event, old.version + 1, maker.traceparent if maker is not None else None))
     return old.version + 1
 
 

@@ -69,8 +69,11 @@ class Command:
     async def stop(self, grace: float) -> None:
         left = await self._desk.drain(grace)
         for attempt in left:
-            if attempt in self._children:
-                await self._children[attempt].end(self._desk.clock, 0)
+            child = self._children.get(attempt)
+            if child is not None and not child.exited.done():
+                await child.end(self._desk.clock, 0)
+            elif child is not None and attempt.work is not None:
+                attempt.work.cancel()  # its checks run: nobody waits for what they say
         if left:
             await asyncio.wait([a.work for a in left if a.work is not None])
         self._spawner.close()

@@ -61,6 +61,8 @@ class Announced(msgspec.Struct, frozen=True):
 
     readiness: Readiness
     version: int
+    parent: str | None = None
+    """The trace context of the run that made it, where one did."""
 
 
 Command = StartAttempt | CancelAttempt | SetTimer | Alert | Noted | Announced

@@ -64,9 +64,7 @@ class Runner:
         except BaseException:
             sock.close()
             raise
-        app = App(
-            self, self._assembly.commands, EventDoor(lambda: self._assembly.sources.http), self.publisher.publish
-        )
+        app = App(self, self._assembly.commands, EventDoor(lambda: self._assembly.sources.http), self.publisher.publish)
         guard = Guard(self.token, frozenset(self.settings.hosts))
         self._web = Web(make_app(app, guard), sock)
         self._web.start()
@@ -107,7 +105,7 @@ class Runner:
 
     def metrics(self) -> tuple[bytes, str]:
         """See `reactor.web.app.Running`."""
-        return self._assembly.metrics_of(self.service, self._heart.lag)
+        return self._assembly.metrics(self._heart.lag)
 
     def about(self) -> Mapping[str, object]:
         """See `reactor.web.app.Running`."""

@@ -12,7 +12,9 @@ from reactor.store.memory.ledger import Ledger
 
 def balance(ledger: Ledger) -> list[str]:
     """See `Reader.balance`."""
-    return [line for kind in (_lanes(ledger), _unaccounted(ledger), _forgotten(ledger)) for line in words.shortened(kind)]
+    return [
+        line for kind in (_lanes(ledger), _unaccounted(ledger), _forgotten(ledger)) for line in words.shortened(kind)
+    ]
 
 
 def _lanes(ledger: Ledger) -> Iterator[str]:

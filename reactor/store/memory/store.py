@@ -28,7 +28,9 @@ class MemoryStore:
         held = self.ledger
         held.epoch += 1
         runs = sorted((r for r in held.runs.values() if r.state in OPEN), key=lambda r: r.order)
-        return Restored(held.epoch, held.next_seq, held.next_order, runs, [r.at for r in held.lanes.values()], dict(held.meta))
+        return Restored(
+            held.epoch, held.next_seq, held.next_order, runs, [r.at for r in held.lanes.values()], dict(held.meta)
+        )
 
     async def load_slots(self, keys: Sequence[tuple[AssetName, PartitionKey]]) -> list[Slot]:
         """See `Writer.load_slots`."""
@@ -157,7 +159,9 @@ class MemoryReader:
 
     async def dead(self, state: str | None, limit: int) -> list[DeadLetter]:
         """See `Reader.dead`."""
-        return [d for _, d in sorted(self.ledger.dead.items(), reverse=True) if state is None or d.state == state][:limit]
+        return [d for _, d in sorted(self.ledger.dead.items(), reverse=True) if state is None or d.state == state][
+            :limit
+        ]
 
     async def dead_letter(self, id: int) -> DeadLetter | None:
         """One dead letter, where it exists."""

@@ -227,7 +227,11 @@ def _fold_spans(db: Db, found: Found, before: Instant) -> int:
         whole: Span = old[0]
         for span in old[1:]:
             whole = join(whole, span)
-        put(db, "DELETE FROM span WHERE source = ? AND lane = ? AND first = ?", [(s.source, s.lane, s.first) for s in old])
+        put(
+            db,
+            "DELETE FROM span WHERE source = ? AND lane = ? AND first = ?",
+            [(s.source, s.lane, s.first) for s in old],
+        )
         put(db, SPAN, [rows.span_row(whole)])
         gone += len(old) - 1
     return gone

@@ -34,7 +34,11 @@ class Link:
         mode = "ro" if read_only else "rw"
         try:
             connection = await aiosqlite.connect(
-                f"file:{quote(str(path))}?mode={mode}", uri=True, isolation_level=None, timeout=wait, cached_statements=256
+                f"file:{quote(str(path))}?mode={mode}",
+                uri=True,
+                isolation_level=None,
+                timeout=wait,
+                cached_statements=256,
             )
         except sqlite3.Error as error:
             raise told(error, path) from error

@@ -32,7 +32,9 @@ def take_lease(db: Db, holder: str) -> Restored:
             "UPDATE engine SET epoch = epoch + 1, holder = ? RETURNING epoch, next_seq, next_order", (holder,)
         ).fetchall()[0]
         runs = [rows.run_of(r) for r in db.execute(OPEN_RUNS).fetchall()]
-        return Restored(row[0], row[1], row[2], runs, lanes(db), dict(db.execute("SELECT name, value FROM note").fetchall()))
+        return Restored(
+            row[0], row[1], row[2], runs, lanes(db), dict(db.execute("SELECT name, value FROM note").fetchall())
+        )
 
     return transact(db, work)
 

@@ -30,7 +30,9 @@ class EngineLock:
             os.close(file)
             raise StoreBusy(self._held()) from error
         os.ftruncate(file, 0)
-        with contextlib.suppress(OSError):  # the name is for the message alone; a full disk must not keep an engine from starting
+        with contextlib.suppress(
+            OSError
+        ):  # the name is for the message alone; a full disk must not keep an engine from starting
             os.write(file, f"{holder}, process {os.getpid()} on {socket.gethostname()}\n".encode())
         self._file = file
 

@@ -17,9 +17,7 @@ SLOTS = f"SELECT {rows.SLOT} FROM slot s WHERE s.asset = ? ORDER BY s.partition 
 WAITS = f"SELECT {rows.WAIT} FROM wait w WHERE w.task = ? AND w.items IS NOT NULL ORDER BY w.key DESC LIMIT ?"
 EVENTS = f"SELECT {rows.READINESS}, e.version, e.offered FROM readiness e WHERE "
 LAST = f"SELECT {rows.READINESS} FROM readiness e WHERE e.asset = ? ORDER BY e.seq DESC LIMIT 1"
-DISPOSITIONS = (
-    "SELECT d.seq, d.task, d.outcome, d.detail, d.at FROM {keys} k CROSS JOIN disposition d ON d.seq = k.column1 ORDER BY d.rowid"
-)
+DISPOSITIONS = "SELECT d.seq, d.task, d.outcome, d.detail, d.at FROM {keys} k CROSS JOIN disposition d ON d.seq = k.column1 ORDER BY d.rowid"
 USES = "SELECT u.seq, u.run FROM {keys} k CROSS JOIN used u ON u.seq = k.column1 WHERE u.run <> ''"
 DEAD = f"SELECT {rows.DEAD} FROM dead WHERE (?1 IS NULL OR state = ?1) ORDER BY id DESC LIMIT ?2"
 ALERTS = f"SELECT {rows.ALERT} FROM alert WHERE id > ? ORDER BY id LIMIT ?"

@@ -31,7 +31,9 @@ class SqliteReader:
         """Raises NotFound where there is no database yet, ConfigError where it is not ours or is older than this version, StoreTooNew."""
         path = path.absolute()
         if not path.exists():
-            raise NotFound(f"There is no database at {path} yet. `reactor run` and `reactor dev` make it; or name another place for it.")
+            raise NotFound(
+                f"There is no database at {path} yet. `reactor run` and `reactor dev` make it; or name another place for it."
+            )
         link = await _open(path)
         return SqliteReader(link)
 

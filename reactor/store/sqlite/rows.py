@@ -27,7 +27,7 @@ RUN = (
     "r.failures, r.lost, r.next_at, r.cancel_asked, r.merged, r.error"
 )
 READINESS = (
-    "e.seq, e.id, e.asset, e.partition, e.status, e.evidence, e.arrived, e.at, e.source, e.lane, e.position, e.\"by\", e.run, "
+    'e.seq, e.id, e.asset, e.partition, e.status, e.evidence, e.arrived, e.at, e.source, e.lane, e.position, e."by", e.run, '
     "e.traceparent"
 )
 SPAN = "source, lane, first, until, ready, ignored, duplicate, dead, gap, at"
@@ -96,9 +96,7 @@ def run_of(row: Row) -> Run:
     return Run(id, task, workflow, key, generation, _STATES[state], _REASONS[reason], _items(inputs), *rest)
 
 
-def readiness_row(
-    e: Readiness, version: int, offered: int, leads: bool, places: bytes | None
-) -> tuple[Value, ...]:
+def readiness_row(e: Readiness, version: int, offered: int, leads: bool, places: bytes | None) -> tuple[Value, ...]:
     return (
         e.seq,
         e.id,

@@ -114,7 +114,9 @@ class SqliteStore:
 
     def _open(self) -> Link:
         if self._link is None:
-            raise ConfigError(f"The database {self._path} is not open: restore() comes before anything else, and close() last.")
+            raise ConfigError(
+                f"The database {self._path} is not open: restore() comes before anything else, and close() last."
+            )
         return self._link
 
 

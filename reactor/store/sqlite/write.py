@@ -49,9 +49,7 @@ NOT_USED = "DELETE FROM used WHERE seq = ? AND task = ? AND run = ?"
 ATTEMPT = "INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 STATE = "INSERT OR REPLACE INTO sensor_state VALUES (?, ?)"
 ALERT = "INSERT INTO alert (key, kind, owner, subject, text, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
-TOPIC = (
-    "INSERT INTO topic VALUES (?1, 0, ?2) ON CONFLICT (name) DO UPDATE SET next = next + ?2 RETURNING next - ?2"
-)
+TOPIC = "INSERT INTO topic VALUES (?1, 0, ?2) ON CONFLICT (name) DO UPDATE SET next = next + ?2 RETURNING next - ?2"
 RECORD = "INSERT INTO record (topic, position, key, body, headers, at) VALUES (?, ?, ?, ?, ?, ?)"
 AUDIT = "INSERT INTO audit (at, actor, action, object, detail) VALUES (?, ?, ?, ?, ?)"
 NOTE = "INSERT OR REPLACE INTO note VALUES (?, ?)"
@@ -151,9 +149,7 @@ def _readiness(db: Db, tx: Transaction) -> set[tuple[str, str, int]]:
         leads = place not in led
         if leads:
             led.add(place)
-        made.append(
-            rows.readiness_row(e, versions.pop(e.seq, 0), offered.pop(e.seq, 0), leads, places.get(e.seq))
-        )
+        made.append(rows.readiness_row(e, versions.pop(e.seq, 0), offered.pop(e.seq, 0), leads, places.get(e.seq)))
     put(db, READINESS, made)
     put(db, VERSION, [(version, seq) for seq, version in versions.items()])
     put(db, OFFERED, [(number, seq) for seq, number in offered.items()])

@@ -1,0 +1,37 @@
+"""`reactor alerts`: what was told to whom."""
+
+from rich.markup import escape
+
+from reactor.cli import options, out
+from reactor.cli.project import ask, settings_of
+from reactor.model.events import Json
+from reactor.service.views.words import iso
+from reactor.store.base import Reader
+
+STEP = 1_000
+
+
+def command(limit: options.Most = 30, as_json: options.AsJson = False, project: options.InProject = None) -> None:
+    """Alerts, oldest first, the newest so many."""
+
+    async def question(reader: Reader) -> list[dict[str, Json]]:
+        found, last = [], 0
+        while page := await reader.alerts(last, STEP):
+            found, last = (found + page)[-limit:], page[-1].id
+        return [
+            {
+                "id": row.id,
+                "at": iso(row.alert.at),
+                "kind": str(row.alert.kind),
+                "owner": row.alert.owner,
+                "subject": row.alert.subject,
+                "text": row.alert.text,
+            }
+            for row in found
+        ]
+
+    found = ask(settings_of(project).settings, question)
+    rows = [[a["at"], f"[red]{a['kind']}[/]", escape(a["owner"]), escape(a["text"])] for a in found]
+    out.emit(
+        found, as_json, lambda: out.table(["when", "kind", "told", "what"], rows, "Nobody had to be told anything.")
+    )
