@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 from reactor.model.duration import spell
 from reactor.model.events import Json
 from reactor.model.ids import Instant
+from reactor.model.partitions import moment
 from reactor.service.views.words import GLYPH, SlotState, instant_of
 
 STYLE: dict[str, str] = {
@@ -27,7 +29,9 @@ STYLE: dict[str, str] = {
     "cancelled": "bright_black",
     "expired": "red",
 }
-console = Console(highlight=False, soft_wrap=True)
+PIPED = 400
+"""Columns where nobody looks: what is piped is not folded."""
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -75,6 +79,14 @@ def ago(text: str | None, now: Instant) -> str:
         return "-"
     gone = now - instant_of(text)
     return f"{spell(gone)} ago" if gone >= 0 else f"in {spell(-gone)}"
+
+
+def when(text: str | None, now: Instant) -> str:
+    """A time as people here read it: the clock, and the day where it is another one."""
+    if text is None:
+        return "-"
+    local, today = datetime.fromisoformat(text).astimezone(), moment(now).astimezone()
+    return local.strftime("%H:%M:%S" if local.date() == today.date() else "%Y-%m-%d %H:%M")
 
 
 def length(micros: int | None) -> str:

@@ -2,7 +2,7 @@
 
     send T (the producer's) > process T > sensor S > ready A > RUN W { wait, task T per attempt } > ready B > RUN ...
 
-The input that completed a rule is the run's parent; all inputs are links. Ids were fixed when the thing began.
+The input that completed a rule is the run's parent; the others are links. Ids were fixed when the thing began.
 """
 
 import hashlib
@@ -186,7 +186,7 @@ def _run(run: Run) -> Span:
             {names.INPUT_ASSET: i.asset, names.INPUT_PARTITION: i.partition, names.INPUT_VERSION: i.version},
         )
         for i in run.inputs
-        if i.traceparent is not None
+        if i.traceparent is not None and i.traceparent != run.parent  # Jaeger takes a link to the parent in the parent's place
     )
     marks = (Mark("queued", run.created), Mark("started", run.started)) if run.started is not None else ()
     end = run.ended if run.ended is not None else run.created

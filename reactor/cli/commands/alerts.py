@@ -3,10 +3,10 @@
 from rich.markup import escape
 
 from reactor.cli import options, out
-from reactor.cli.project import ask, settings_of
+from reactor.cli.project import ask, now, settings_of
 from reactor.model.events import Json
 from reactor.service.views.words import iso
-from reactor.store.base import Reader
+from reactor.store.base import AlertRow, Reader
 
 STEP = 1_000
 
@@ -15,7 +15,8 @@ def command(limit: options.Most = 30, as_json: options.AsJson = False, project: 
     """Alerts, oldest first, the newest so many."""
 
     async def question(reader: Reader) -> list[dict[str, Json]]:
-        found, last = [], 0
+        found: list[AlertRow] = []
+        last = 0
         while page := await reader.alerts(last, STEP):
             found, last = (found + page)[-limit:], page[-1].id
         return [
@@ -31,7 +32,7 @@ def command(limit: options.Most = 30, as_json: options.AsJson = False, project: 
         ]
 
     found = ask(settings_of(project).settings, question)
-    rows = [[a["at"], f"[red]{a['kind']}[/]", escape(a["owner"]), escape(a["text"])] for a in found]
+    rows = [[out.when(a["at"], now()), f"[red]{a['kind']}[/]", escape(a["owner"]), escape(a["text"])] for a in found]
     out.emit(
         found, as_json, lambda: out.table(["when", "kind", "told", "what"], rows, "Nobody had to be told anything.")
     )

@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from reactor.cli import options, out
 from reactor.cli.client import connect
-from reactor.cli.project import ask, settings_of
+from reactor.cli.project import ask, now, settings_of
 from reactor.model.errors import NotFound
 from reactor.model.events import DeadLetter, Json
 from reactor.service.views.words import iso
@@ -30,7 +30,10 @@ def list_letters(
         return await reader.dead(None if everything else "open", limit)
 
     found = [_line(d) for d in ask(settings_of(project).settings, question)]
-    rows = [[d["id"], d["at"], d["sensor"], escape(d["source"]), d["state"], escape(d["reason"])] for d in found]
+    rows = [
+        [d["id"], out.when(d["at"], now()), d["sensor"], escape(d["source"]), d["state"], escape(d["reason"])]
+        for d in found
+    ]
     out.emit(
         found,
         as_json,

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from reactor.cli import options, out
-from reactor.cli.project import ask, settings_of
+from reactor.cli.project import ask, now, settings_of
 from reactor.model.ids import AssetName
 from reactor.service.views.events import EventLine, caused, line_of
 from reactor.service.views.words import called
@@ -39,8 +39,9 @@ def command(
             for event in found:
                 out.line(event) if as_json else _show(event)
                 last = event.seq
-            while not (found := [line_of(e) for e in await reader.events(last, PAGE, only)]):
+            if not found:
                 await asyncio.sleep(POLL)
+            found = [line_of(e) for e in await reader.events(last, PAGE, only)]
 
     ask(settings, question)
 
@@ -59,5 +60,5 @@ def _show(event: EventLine) -> None:
         else called(event.asset, event.partition)
     )
     out.console.print(
-        f"{event.at}  [bold]{escape(what)}[/]  {escape(event.by)}  {escape(event.lane)}@{event.position}  → {escape(caused(event))}"
+        f"{out.when(event.at, now())}  [bold]{escape(what)}[/]  {escape(event.by)}  {escape(event.lane)}@{event.position}  → {escape(caused(event))}"
     )

@@ -36,7 +36,7 @@ def command(
     Kafka(topic)  # refuses what is no name of a topic
     settings = settings_of(project).settings
     headers = dict(_header(text) for text in header or ())
-    lines: Iterable[str] = value if value else (text for text in sys.stdin if text.strip())
+    lines: Iterable[str] = value or (text for text in sys.stdin if text.strip())
     words = [{"value": _json(text), "key": key, "headers": headers} for text in lines]
     for first in range(0, len(words), AT_ONCE):
         _send(settings, topic, words[first : first + AT_ONCE])

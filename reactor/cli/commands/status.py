@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from reactor.cli import options, out
 from reactor.cli.project import ask_with_graph, now
+from reactor.model.ids import Instant
 from reactor.service.views.board import Cell, Row, board, totals
 from reactor.service.views.words import GLYPH, WORST_FIRST, SlotState, called
 
@@ -20,14 +21,14 @@ def command(
     """How complete each data product is: one state for each partition, the newest first."""
     at = now()
     rows = ask_with_graph(project, lambda reader, graph: board(reader, graph, at, partitions=partitions, only=asset))
-    out.emit({"assets": rows, "totals": totals(rows)}, as_json, lambda: show(rows))
+    out.emit({"assets": rows, "totals": totals(rows)}, as_json, lambda: show(rows, at))
 
 
-def show(rows: list[Row]) -> None:
+def show(rows: list[Row], at: Instant) -> None:
     out.table(["asset", "owner", "newest first", ""], [_row(row) for row in rows])
     wanting = sorted((c for r in rows for c in r.cells if c.reason or c.late), key=lambda c: WORST_FIRST.index(c.state))
     for cell in wanting[:10]:
-        late = f" LATE, due {cell.due}" if cell.late else ""
+        late = f" LATE, due {out.when(cell.due, at)}" if cell.late else ""
         out.console.print(f"{out.glyph(cell.state)} {called(cell.asset, cell.partition)}{late} {escape(cell.reason)}")
     out.note("  ".join(f"{GLYPH[s]} {s}" for s in SlotState))
 

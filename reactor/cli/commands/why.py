@@ -46,7 +46,7 @@ def _troubles(settings: Settings) -> dict[str, str]:
 def show(found: Why, at: Instant) -> None:
     head = called(found.asset or found.task, found.partition)
     late = "  [red]LATE[/]" if found.late else ""
-    since = f"  since {found.since} ({out.ago(found.since, at)})" if found.since else ""
+    since = f"  since {out.when(found.since, at)} ({out.ago(found.since, at)})" if found.since else ""
     out.console.print(
         f"[bold]{escape(head)}[/]  {out.glyph(found.state)} {out.coloured(found.state)}{late}{since}  owner {found.owner}"
     )
@@ -83,14 +83,28 @@ def _tree(part: Needed, at: Instant, indent: str) -> None:
         out.console.print(f"{indent}    missing: {shown}{more}")
     for rejected in part.rejected:
         detail = f": {escape(rejected.detail)}" if rejected.detail else ""
-        out.console.print(f"{indent}    {rejected.outcome}: event {rejected.event} ({rejected.at}){detail}")
+        out.console.print(
+            f"{indent}    {rejected.outcome}: event {rejected.event} ({out.when(rejected.at, at)}){detail}"
+        )
 
 
 def _came(part: Needed, at: Instant) -> str:
     many = f"{part.have} of {part.needed}  " if part.needed > 1 else ""
     version = f"version {part.version}, " if part.version and part.needed == 1 else ""
-    came = f"{version}arrived {part.arrived}" if part.arrived else f"nothing yet; last seen {out.ago(part.last, at)}"
+    came = f"{version}arrived {out.when(part.arrived, at)}" if part.arrived else _last(part, at)
     late = (
-        f"  [red]LATE, due {part.due}[/]" if part.late else f"  due {part.due}" if part.due and not part.holds else ""
+        f"  [red]LATE, due {out.when(part.due, at)}[/]"
+        if part.late
+        else f"  due {out.when(part.due, at)}"
+        if part.due and not part.holds
+        else ""
     )
     return f"{many}{came}{late}  {part.owner}"
+
+
+def _last(part: Needed, at: Instant) -> str:
+    return (
+        f"nothing yet; {part.asset} last came {out.ago(part.last, at)}"
+        if part.last
+        else "nothing yet, and never before"
+    )

@@ -133,6 +133,9 @@ class _Asked:
                 await board.read(self.reader, self.graph, self.known, name, board.HOURS * 2)
                 for key in [PartitionKey(p) for a, p in self.known.slots if a == name]:
                     board.judge(self.graph, self.known, name, key, self.now)
+        slot = await self.reader.slot(asset, partition)
+        if slot is not None:
+            self.known.slots[asset, partition] = slot
         return board.judge(self.graph, self.known, asset, partition, self.now)
 
     def sources_of(self, asset: AssetName) -> list[str]:
@@ -154,10 +157,7 @@ class _Announced(_Asked):
 
     async def explain(self, asset: AssetName, asked: str | None) -> Why:
         partition = _partition(self.graph, asset, asked) if asked is not None else await self._newest(asset)
-        slot = await self.reader.slot(asset, partition)
-        if slot is not None:
-            self.known.slots[asset, partition] = slot
-        cell = board.judge(self.graph, self.known, asset, partition, self.now)
+        cell = await self.cell(asset, partition)
         owner = self.graph.owner_of(asset)
         letters = await self.letters([asset])
         ready = cell.state is SlotState.READY
@@ -226,13 +226,19 @@ class _Made(_Asked):
             _partition(self.graph, asset, key)
         wait = await self.reader.wait(node.name, key) or Wait(node.name, key)
         runs = await self.reader.runs(RunFilter(task=node.name, key=key, limit=SHOWN))
+        self.known.waits[node.name, key] = wait
+        if runs:
+            self.known.runs[node.name, key] = runs[0]
         cell = await self._cell_of(node, asset, key, [line_of(r) for r in runs])
         tree = await self._tree(node, key, explain(node, wait))
         ready = cell.state is SlotState.READY
         leaves = list(_leaves(tree))
         letters = await self.letters([AssetName(leaf.asset) for leaf in leaves])
         waiting = not ready and cell.state not in (SlotState.RUNNING, SlotState.FAILED)
-        owners = {leaf.owner: leaf.text for leaf in leaves if not leaf.holds} if waiting else {}
+        owners: dict[str, str] = {}
+        for leaf in leaves if waiting else ():
+            if not leaf.holds:
+                owners[leaf.owner] = f"{owners[leaf.owner]}, {leaf.text}" if leaf.owner in owners else leaf.text
         if cell.state is SlotState.FAILED:
             owners = {node.task.owner: f"{node.name} {key}".rstrip()}
         return Why(
@@ -247,7 +253,7 @@ class _Made(_Asked):
             tree=tree,
             runs=tuple(line_of(r) for r in runs),
             letters=letters,
-            next=tuple(self._next(node, cell, leaves)),
+            next=tuple(self._next(node, cell, tree, leaves)),
             turn=_turns(owners, letters if waiting else ()),
         )
 
@@ -310,7 +316,7 @@ class _Made(_Asked):
             sensors=tuple(s.name for s in self.sensors.get(asset, ())),
         )
 
-    def _next(self, node: Node, cell: Cell, leaves: Sequence[Needed]) -> Iterator[str]:
+    def _next(self, node: Node, cell: Cell, tree: Needed, leaves: Sequence[Needed]) -> Iterator[str]:
         match cell.state:
             case SlotState.READY:
                 yield "Nothing is waited for. It is made again when an input comes anew."
@@ -322,18 +328,22 @@ class _Made(_Asked):
                     "starts it too."
                 )
             case _:
-                yield from self._waiting(node, leaves)
+                yield from self._waiting(node, tree, leaves)
         if cell.due is not None and not cell.late and cell.state is not SlotState.READY:
             yield f"{called(cell.asset, cell.partition)} is due at {cell.due}; if it is not there by then, {node.task.owner} is told."
 
-    def _waiting(self, node: Node, leaves: Sequence[Needed]) -> Iterator[str]:
+    def _waiting(self, node: Node, tree: Needed, leaves: Sequence[Needed]) -> Iterator[str]:
         missing = [leaf for leaf in leaves if not leaf.holds]
         for leaf in missing:
             yield from self.sick(AssetName(leaf.asset))
             if leaf.asset in self.graph.makers:
                 yield f"{leaf.text} comes from {self.graph.makers[AssetName(leaf.asset)]}: `reactor why {leaf.asset}` says what that waits for."
         if missing:
-            yield f"{node.name} starts by itself the moment {' and '.join(leaf.text for leaf in missing)} is there."
+            all_of = ", ".join(leaf.text for leaf in missing)
+            some = (
+                "one of these comes" if tree.kind == "any" else "it is there" if len(missing) == 1 else "they are there"
+            )
+            yield f"{node.name} waits for {all_of}, and starts by itself the moment {some}."
 
 
 def _leaves(tree: Needed) -> Iterator[Needed]:

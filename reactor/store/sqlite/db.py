@@ -40,10 +40,22 @@ def transact(db: Db, work: Callable[[], T]) -> T:
     return result
 
 
+ROWS_AT_ONCE = (1024, 128, 16, 1)
+"""Rows that one statement writes. Python's lock is let go of once for each statement: with one row in each, a commit would have to win it back
+thousands of times from an event loop that is busy, which costs milliseconds each."""
+
+
 def put(db: Db, sql: str, rows: Sequence[Sequence[Value]]) -> None:
-    """Many rows through one prepared statement."""
-    if rows:
-        db.executemany(sql, rows)
+    """Writes many rows. The one row of parameters at the end of `sql` is repeated, in a few fixed sizes, so that the compiled statements are used
+    again; a statement that does not end with one is run once for each row."""
+    at = 0
+    if sql.endswith(ROW_END):
+        for size in ROWS_AT_ONCE[:-1]:
+            while len(rows) - at >= size:
+                db.execute(_repeated(sql, size), [value for row in rows[at : at + size] for value in row])
+                at += size
+    if at < len(rows):
+        db.executemany(sql, rows[at:])
 
 
 def changes(db: Db) -> int:
@@ -73,7 +85,17 @@ def select_keyed(db: Db, sql: str, width: int, keys: Sequence[Sequence[Value]]) 
     return found
 
 
+ROW_END = ", ?)"
 _MADE: dict[tuple[str, int, int], str] = {}
+
+
+def _repeated(sql: str, size: int) -> str:
+    made = _MADE.get((sql, 0, size))
+    if made is None:
+        begin = sql.rindex("(")
+        made = sql[:begin] + ", ".join([sql[begin:]] * size)
+        _MADE[sql, 0, size] = made
+    return made
 
 
 def _keyed(sql: str, width: int, size: int) -> str:
