@@ -8,7 +8,7 @@ _PATTERNS = (
     re.compile(r"(?i)(\bauthorization\b\W{0,3}(?:bearer|basic)?\s+)[^\s\"',;\\]+"),
     re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(
-        r"(?i)(\b[\w-]{0,40}(?:password|passwd|secret|token|api[_-]?key)\b[\"']?\s{0,3}[=:]\s{0,3}[\"']?)[^\s\"',;&]+"
+        r"(?i)(\b[\w-]{0,40}(?:password|passwd|secret|token|api[_-]?key)\b(?:\\?[\"'])?\s{0,3}[=:]\s{0,3}(?:\\?[\"'])?)[^\s\"',;&\\]+"
     ),
     re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@]{0,200}:)[^\s/@]{1,200}(?=@)"),
 )

@@ -58,6 +58,16 @@ def put(db: Db, sql: str, rows: Sequence[Sequence[Value]]) -> None:
         db.executemany(sql, rows[at:])
 
 
+def change(db: Db, sql: str, rows: Sequence[Sequence[Value]]) -> None:
+    """Changes many rows. In `sql`, `{keys}` stands for the rows' values as a table, as in `select_keyed`."""
+    at = 0
+    for size in ROWS_AT_ONCE:
+        while len(rows) - at >= size:
+            part = rows[at : at + size]
+            db.execute(_keyed(sql, len(part[0]), size), [value for row in part for value in row])
+            at += size
+
+
 def changes(db: Db) -> int:
     """How many rows this connection has changed since it was opened."""
     total: int = db.execute("SELECT total_changes()").fetchone()[0]

@@ -59,22 +59,26 @@ def items_of(blob: bytes | None) -> tuple[Item, ...]:
 
 
 def run_row(r: Run) -> tuple[Value, ...]:
-    """What stays as it is through a run's life first, then `run_changes` without the id."""
-    return (r.id, r.task, r.workflow, r.reason.value, r.created, _encode(r.inputs), *run_changes(r)[:-1])
-
-
-def run_changes(r: Run) -> tuple[Value, ...]:
-    """What changes while its inputs stay, with the id last."""
     return (
-        r.order,
+        r.task,
+        r.workflow,
         r.key,
-        r.generation,
-        r.state.value,
+        r.reason.value,
+        r.created,
         r.waited_since,
         r.limit_key,
-        r.digest,
         r.traceparent,
         r.parent,
+        *run_life(r),
+        *run_place(r)[:-1],
+    )
+
+
+def run_life(r: Run) -> tuple[Value, ...]:
+    """What changes with each of its moves, with the id last."""
+    return (
+        r.state.value,
+        r.digest,
         r.attempt_traceparent,
         r.started,
         r.attempt_started,
@@ -85,10 +89,14 @@ def run_changes(r: Run) -> tuple[Value, ...]:
         r.lost,
         r.next_at,
         r.cancel_asked,
-        r.merged,
         r.error,
         r.id,
     )
+
+
+def run_place(r: Run) -> tuple[Value, ...]:
+    """What changes only while it is queued: a later request joined it, or a person asked for it again. With the id last."""
+    return r.order, r.generation, r.merged, _encode(r.inputs), r.id
 
 
 def run_of(row: Row) -> Run:

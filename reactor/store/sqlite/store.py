@@ -45,7 +45,7 @@ class SqliteStore:
         restored = await self._link.run(load.take_lease, holder)
         self._epoch = restored.epoch
         self._forgetting = Forgetting(self._link, self._keeper, restored.epoch)
-        self._known = {run.id: run.inputs for run in restored.open_runs}
+        self._known = {run.id: run for run in restored.open_runs}
         return restored
 
     async def load_slots(self, keys: Sequence[tuple[AssetName, PartitionKey]]) -> list[Slot]:

@@ -3,16 +3,13 @@
 Runs inside a transaction that its caller opened, on any connection (see `db`). Raises Fenced, or what SQLite raises.
 """
 
-from collections.abc import Iterable
-
 from reactor.model.errors import Fenced
-from reactor.model.events import Item
 from reactor.model.ids import RunId
 from reactor.model.run import OPEN, Run
 from reactor.store.base import Kept, Transaction
 from reactor.store.moves import not_the_holder, one_per_lane, stands_elsewhere
 from reactor.store.sqlite import rows
-from reactor.store.sqlite.db import Db, Value, changes, put, select_keyed
+from reactor.store.sqlite.db import Db, Value, change, changes, put, select_keyed
 
 HOLD = "UPDATE engine SET next_seq = max(next_seq, ?), next_order = max(next_order, ?) WHERE epoch = ?"
 NEW_LANE = "INSERT INTO lane (source, lane, first, position, cursor) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
@@ -33,17 +30,17 @@ DEAD_MOVED = "UPDATE dead SET state = ? WHERE id = ?"
 SLOT = "INSERT OR REPLACE INTO slot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 WAIT = "INSERT OR REPLACE INTO wait VALUES (?, ?, ?, ?, ?, ?)"
 RUN_NEW = (
-    "INSERT INTO run (id, task, workflow, reason, created, inputs, ord, key, generation, state, waited_since, limit_key, digest, "
-    "traceparent, parent, attempt_traceparent, started, attempt_started, ended, attempt, token, failures, lost, next_at, "
-    "cancel_asked, merged, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO run (task, workflow, key, reason, created, waited_since, limit_key, traceparent, parent, state, digest, "
+    "attempt_traceparent, started, attempt_started, ended, attempt, token, failures, lost, next_at, cancel_asked, error, id, ord, "
+    "generation, merged, inputs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-RUN_CHANGED = (
-    "UPDATE run SET ord = ?, key = ?, generation = ?, state = ?, waited_since = ?, limit_key = ?, digest = ?, traceparent = ?, "
-    "parent = ?, attempt_traceparent = ?, started = ?, attempt_started = ?, ended = ?, attempt = ?, token = ?, failures = ?, "
-    "lost = ?, next_at = ?, cancel_asked = ?, merged = ?, error = ? WHERE id = ?"
-)
-RUN_INPUTS = "UPDATE run SET inputs = ? WHERE id = ?"
-RUN_KNOWN = "SELECT r.id, r.inputs FROM {keys} k CROSS JOIN run r ON r.id = k.column1"
+RUN_MOVED = """
+UPDATE run SET state = k.column1, digest = k.column2, attempt_traceparent = k.column3, started = k.column4, attempt_started = k.column5,
+    ended = k.column6, attempt = k.column7, token = k.column8, failures = k.column9, lost = k.column10, next_at = k.column11,
+    cancel_asked = k.column12, error = k.column13
+FROM {keys} k WHERE run.id = k.column14"""
+RUN_PLACED = "UPDATE run SET ord = ?, generation = ?, merged = ?, inputs = ? WHERE id = ?"
+RUN_KNOWN = f"SELECT {rows.RUN} FROM {{keys}} k CROSS JOIN run r ON r.id = k.column1"
 USED = "INSERT OR IGNORE INTO used VALUES (?, ?, ?)"
 NOT_USED = "DELETE FROM used WHERE seq = ? AND task = ? AND run = ?"
 ATTEMPT = "INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -54,8 +51,8 @@ RECORD = "INSERT INTO record (topic, position, key, body, headers, at) VALUES (?
 AUDIT = "INSERT INTO audit (at, actor, action, object, detail) VALUES (?, ?, ?, ?, ?)"
 NOTE = "INSERT OR REPLACE INTO note VALUES (?, ?)"
 
-Known = dict[RunId, tuple[Item, ...]]
-"""The inputs of open runs as they were written last: they are large, and change rarely."""
+Known = dict[RunId, Run]
+"""Open runs as they were written last: most of what they hold never changes, and is not written again."""
 
 
 def write(db: Db, tx: Transaction, known: Known) -> dict[str, int]:
@@ -65,7 +62,8 @@ def write(db: Db, tx: Transaction, known: Known) -> dict[str, int]:
     _events(db, tx)
     put(db, SLOT, [rows.slot_row(s) for s in tx.slots])
     put(db, WAIT, [rows.wait_row(w) for w in tx.waits])
-    _runs(db, {r.id: r for r in tx.runs}.values(), known)
+    if tx.runs:
+        _runs(db, tx, known)
     put(db, ATTEMPT, [rows.attempt_row(a) for a in tx.attempts])
     put(db, DISPOSITION, [rows.disposition_row(d) for d in tx.dispositions])
     put(db, STATE, [(s.sensor, s.state) for s in tx.states])
@@ -76,10 +74,10 @@ def write(db: Db, tx: Transaction, known: Known) -> dict[str, int]:
 
 
 def remember(tx: Transaction, known: Known) -> None:
-    """What a transaction that is durable now taught about the inputs of runs."""
+    """What a transaction that is durable now taught about open runs."""
     for run in tx.runs:
         if run.state in OPEN:
-            known[run.id] = run.inputs
+            known[run.id] = run
         else:
             known.pop(run.id, None)
 
@@ -156,34 +154,29 @@ def _readiness(db: Db, tx: Transaction) -> set[tuple[str, str, int]]:
     return led
 
 
-def _runs(db: Db, runs: Iterable[Run], known: Known) -> None:
-    runs = list(runs)
-    strange = [(r.id,) for r in runs if r.id not in known]
-    before = {id: rows.items_of(blob) for id, blob in select_keyed(db, RUN_KNOWN, 1, strange)} if strange else {}
-    fresh: list[Run] = []
-    changed: list[Run] = []
-    other: list[tuple[Run, tuple[Item, ...]]] = []
-    for run in runs:
-        inputs = known.get(run.id, before.get(run.id))
-        if inputs is None:
-            fresh.append(run)
-            continue
-        changed.append(run)
-        if inputs is not run.inputs and inputs != run.inputs:
-            other.append((run, inputs))
-    put(db, RUN_CHANGED, [rows.run_changes(r) for r in changed])
-    put(db, RUN_NEW, [rows.run_row(r) for r in fresh])
-    put(db, USED, [(i.seq, r.task, r.id) for r in fresh for i in r.inputs])
-    if other:
-        _merged(db, other)
+def _runs(db: Db, tx: Transaction, known: Known) -> None:
+    """New runs whole; of the others what changed. What a run was made with stays: its order, generation and inputs change only while it is
+    queued."""
+    runs = {r.id: r for r in tx.runs}
+    before = [known[id] for id in runs if id in known]
+    before += [rows.run_of(row) for row in select_keyed(db, RUN_KNOWN, 1, [(id,) for id in runs if id not in known])]
+    for old in before:
+        run = runs[old.id]
+        if old.inputs is not run.inputs or old.order != run.order or old.generation != run.generation:
+            _place(db, old, run)
+    change(db, RUN_MOVED, [rows.run_life(runs[old.id]) for old in before])
+    there = {old.id for old in before}
+    fresh = [run for run in runs.values() if run.id not in there]
+    put(db, RUN_NEW, [rows.run_row(run) for run in fresh])
+    put(db, USED, [(item.seq, run.task, run.id) for run in fresh for item in run.inputs])
 
 
-def _merged(db: Db, runs: Iterable[tuple[Run, tuple[Item, ...]]]) -> None:
-    """Queued runs that took in a later request: their inputs are other ones now."""
-    for run, inputs in runs:
-        put(db, RUN_INPUTS, [(rows.run_row(run)[5], run.id)])
-        still = {i.seq for i in run.inputs}
-        put(db, NOT_USED, [(i.seq, run.task, run.id) for i in inputs if i.seq not in still])
+def _place(db: Db, old: Run, run: Run) -> None:
+    """A queued run took in a later request, or one that was over is tried again."""
+    put(db, RUN_PLACED, [rows.run_place(run)])
+    if old.inputs != run.inputs:
+        still = {item.seq for item in run.inputs}
+        put(db, NOT_USED, [(item.seq, run.task, run.id) for item in old.inputs if item.seq not in still])
         put(db, USED, [(seq, run.task, run.id) for seq in sorted(still)])
 
 
