@@ -114,7 +114,7 @@ def build(
         _add_asset(made, asset, wrong)
     nodes: dict[TaskName, Node] = {}
     for task in tasks:
-        _check_task(made, task, nodes, wrong)
+        _check_task(made, task, wrong)
         try:
             if not _unknown(made, task, wrong):
                 nodes[task.name] = _node(made, task, digests or {})
@@ -177,7 +177,7 @@ def _add_asset(made: _Build, asset: Asset, wrong: list[str]) -> None:
         )
 
 
-def _check_task(made: _Build, task: Task, nodes: dict[TaskName, Node], wrong: list[str]) -> None:
+def _check_task(made: _Build, task: Task, wrong: list[str]) -> None:
     if not task.owner.strip():
         wrong.append(f"{_at(task)}: task {task.name!r} has no owner. Name who is told when it fails.")
     for asset in task.outputs:

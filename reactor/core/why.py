@@ -54,7 +54,7 @@ def _walk(node: Node, wait: Wait, condition: Condition, terms: Iterator[Term], m
         have = sum(p.holds for p in parts)
         kind, needed = _kind(condition, len(parts))
         return Part(kind, str(condition), have >= needed, parts, needed=needed, have=have)
-    return _leaf(node, wait, next(terms), mask)
+    return _leaf(wait, next(terms), mask)
 
 
 def _kind(condition: All | AnyOf | AtLeast, count: int) -> tuple[str, int]:
@@ -63,19 +63,19 @@ def _kind(condition: All | AnyOf | AtLeast, count: int) -> tuple[str, int]:
     return ("any", 1) if isinstance(condition, AnyOf) else ("at least", condition.count)
 
 
-def _leaf(node: Node, wait: Wait, term: Term, mask: int) -> Part:
+def _leaf(wait: Wait, term: Term, mask: int) -> Part:
     items = [i for i in wait.items if i.operand == term.index]
     came = tuple(Came(i.event, i.partition, i.version, i.at, i.used) for i in items)
     kind = "schedule" if term.asset.startswith(SCHEDULE) else "asset"
     holds = bool(mask >> term.index & 1)
     if term.needed is None:
         return Part(kind, str(term.operand), holds, came=came, have=min(len(items), 1))
-    missing = _missing(node, term, wait, items)
+    missing = _missing(term, wait, items)
     have = len({i.partition for i in items})
     return Part(kind, str(term.operand), holds, came=came, missing=missing, needed=term.needed(wait.key), have=have)
 
 
-def _missing(node: Node, term: Term, wait: Wait, items: list[Item]) -> tuple[str, ...]:
+def _missing(term: Term, wait: Wait, items: list[Item]) -> tuple[str, ...]:
     assert term.operand.rollup is not None
     unit, fine = time_of(term.operand.rollup.unit), term.fine
     if unit is None or fine is None:

@@ -109,7 +109,7 @@ def _check_nesting(tree: ast.expr) -> None:
     raise ValueError(f"it is nested deeper than {NESTING} levels")
 
 
-def _build(node: ast.expr, text: str) -> Evaluate:
+def _build(node: ast.expr, text: str) -> Evaluate:  # noqa: C901 - one case for each thing that a filter may hold
     match node:
         case ast.BoolOp(op=ast.And(), values=values):
             return _junction([_build(v, text) for v in values], short=False)

@@ -16,7 +16,7 @@ from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
 PAYLOADS: Mapping[type[SourceSpec], type] = {Kafka: Record, Files: File, Http: CloudEvent, Table: Row, Schedule: Tick}
 
 
-class BadAnswer(Exception):  # noqa: N818 - said of the answer
+class BadAnswer(Exception):
     """The event does not fit the sensor's annotation, or the sensor's answer is no answer."""
 
 
@@ -126,12 +126,12 @@ def _model(model: type[BaseModel]) -> Callable[[RawEvent], BaseModel]:
     return convert
 
 
-def ready_of(graph: Graph, call: Call, answer: object) -> Sequence[Ready]:
+def ready_of(graph: Graph, answer: object) -> Sequence[Ready]:
     """The sensor's answer as a list of readiness. Raises BadAnswer where it is none, or names what does not exist."""
     if answer is None:
         return ()
     if isinstance(answer, Ready):
-        _check(graph, call, answer)
+        _check(graph, answer)
         return (answer,)
     if isinstance(answer, (list, tuple)):
         for one in answer:
@@ -139,7 +139,7 @@ def ready_of(graph: Graph, call: Call, answer: object) -> Sequence[Ready]:
                 raise BadAnswer(
                     f"the sensor answered a list with {type(one).__name__} in it; each entry is made with Asset.ready(...)"
                 )
-            _check(graph, call, one)
+            _check(graph, one)
         return _merged(answer)
     raise BadAnswer(
         f"the sensor answered {type(answer).__name__}; it answers None, or what Asset.ready(...) gives, or a list of these"
@@ -151,7 +151,7 @@ def _merged(answers: Sequence[Ready]) -> Sequence[Ready]:
     return tuple({(r.asset, r.partition): r for r in answers}.values())
 
 
-def _check(graph: Graph, call: Call, ready: Ready) -> None:
+def _check(graph: Graph, ready: Ready) -> None:
     asset = graph.assets.get(ready.asset)
     if asset is None and ready.asset in graph.schedules:
         return

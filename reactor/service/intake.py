@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from reactor.core.admit import Judged
 from reactor.model.errors import ReactorError
 from reactor.model.events import RawEvent
-from reactor.model.ids import SourceName
+from reactor.model.ids import Lane, SourceName
 from reactor.service.engine import Engine
 from reactor.service.judge import SourceJudge
 from reactor.service.work import Arrival
@@ -45,13 +45,13 @@ class Intake:
     async def run(self) -> None:
         """Works until the source stops. What a source raises stops this source alone, and is shown."""
         lanes = {
-            lane: LaneStart(at.position, at.cursor)
+            Lane(lane): LaneStart(at.position, at.cursor)
             for (source, lane), at in self._engine.lanes.items()
             if source == self.source.name
         }
         self._acknowledger = asyncio.create_task(self._acknowledge(), name=f"ack {self.source.name}")
         try:
-            await self.source.start({at: start for at, start in lanes.items()})  # type: ignore[misc]
+            await self.source.start(lanes)
             async for batch in self.source.batches():
                 await self._take(batch)
         except asyncio.CancelledError:

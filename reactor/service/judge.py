@@ -20,7 +20,7 @@ from reactor.core.runs import child
 from reactor.model.events import DeadLetter, RawEvent, Ready, encode_payload
 from reactor.model.ids import Instant, SensorName
 from reactor.model.ports import Clock, Ids
-from reactor.model.sensor import AnySensor, State
+from reactor.model.sensor import AnySensor
 from reactor.service.call import BadAnswer, Call, bind, ready_of
 from reactor.sources.base import Batch
 from reactor.store.base import SensorState
@@ -33,7 +33,7 @@ STUCK_AT_MOST = 4
 """Threads that may hang in one sensor before its source stops."""
 
 
-class SensorStuck(Exception):  # noqa: N818 - said of the sensor
+class SensorStuck(Exception):
     """A plain sensor hangs so often that its source cannot go on without leaking threads."""
 
 
@@ -147,7 +147,7 @@ class SourceJudge:
         for attempt in range(1, TRIES + 1):
             try:
                 async with asyncio.timeout(call.sensor.timeout / 1e6):
-                    result.ready = ready_of(self._graph, call, await call.ask_async(event))
+                    result.ready = ready_of(self._graph, await call.ask_async(event))
                 call.keep_state()
                 break
             except TimeoutError:
@@ -155,7 +155,7 @@ class SourceJudge:
                 reason = f"the sensor took longer than {call.sensor.timeout / 1e6:g} s"
                 result.dead = self._dead(batch, event, call.sensor.name, reason, "", call)
                 break
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever a user's code raises
                 call.restore_state()
                 if attempt == TRIES or not _worth_trying_again(error):
                     result.dead = self._dead(batch, event, call.sensor.name, _reason(error), _trace(error), call)
@@ -167,10 +167,10 @@ class SourceJudge:
         result = _Result(began=self._clock.now() if self._telemetry.traces else Instant(0))
         for attempt in range(1, TRIES + 1):
             try:
-                result.ready = ready_of(self._graph, call, call.ask(event))
+                result.ready = ready_of(self._graph, call.ask(event))
                 call.keep_state()
                 break
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever a user's code raises
                 call.restore_state()
                 if attempt == TRIES or not _worth_trying_again(error):
                     result.dead = self._dead(batch, event, call.sensor.name, _reason(error), _trace(error), call)
@@ -220,9 +220,9 @@ class SourceJudge:
                     answer = await call.ask_async_batch(events)
                 else:
                     answer = await asyncio.get_running_loop().run_in_executor(self._threads, call.ask_batch, events)
-                ready = ready_of(self._graph, call, answer)
+                ready = ready_of(self._graph, answer)
             call.keep_state()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a user's code raises
             call.restore_state()
             if isinstance(error, TimeoutError) and not call.is_async:
                 self._new_thread(call)

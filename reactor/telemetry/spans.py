@@ -186,7 +186,8 @@ def _run(run: Run) -> Span:
             {names.INPUT_ASSET: i.asset, names.INPUT_PARTITION: i.partition, names.INPUT_VERSION: i.version},
         )
         for i in run.inputs
-        if i.traceparent is not None and i.traceparent != run.parent  # Jaeger takes a link to the parent in the parent's place
+        if i.traceparent is not None
+        and i.traceparent != run.parent  # Jaeger takes a link to the parent in the parent's place
     )
     marks = (Mark("queued", run.created), Mark("started", run.started)) if run.started is not None else ()
     end = run.ended if run.ended is not None else run.created

@@ -53,7 +53,7 @@ class Senses:
             try:
                 ready += [
                     (call.sensor.name, r, arrival.event.traceparent)
-                    for r in ready_of(self._graph, call, _ask(call, arrival.event))
+                    for r in ready_of(self._graph, _ask(call, arrival.event))
                 ]
                 call.keep_state()
             except Exception as error:  # noqa: BLE001 - it costs its event, as in production

@@ -25,7 +25,13 @@ G = {
 def broken(world: World) -> list[str]:
     """Every promise that this world saw broken."""
     found = [
-        *_acknowledged(world), *_once(world), *_live(world), *_starts(world), *_fenced(world), *_poison(world), *_bounded(world),
+        *_acknowledged(world),
+        *_once(world),
+        *_live(world),
+        *_starts(world),
+        *_fenced(world),
+        *_poison(world),
+        *_bounded(world),
         *_balanced(world),
     ]
     return [f"{G[g]} [{g}] {what}" for g, what in found]
@@ -59,7 +65,12 @@ def _once(world: World) -> list[tuple[str, str]]:
             slot = world.platter.slots.get((AssetName(asset), PartitionKey(order)))
             version = slot.version if slot is not None else 0
             if version != count:
-                found.append(("G2" if version > count else "G1", f"{asset} {order} was told {count} times and has version {version}"))
+                found.append(
+                    (
+                        "G2" if version > count else "G1",
+                        f"{asset} {order} was told {count} times and has version {version}",
+                    )
+                )
     return found
 
 
@@ -70,20 +81,35 @@ def _live(world: World) -> list[tuple[str, str]]:
     for task in ("ship", "book", "tell"):
         node = world.graph.nodes[TaskName(task)]
         for order in {e.order for e in world.history.emits if e.order}:
-            runs = [r for r in world.platter.runs.values() if (r.task, r.key) == (task, order) and r.state == "succeeded"]
+            runs = [
+                r for r in world.platter.runs.values() if (r.task, r.key) == (task, order) and r.state == "succeeded"
+            ]
             newest = max(runs, key=lambda r: r.order, default=None)
             for asset in {t.asset for t in node.plan.terms}:
                 slot = world.platter.slots.get((asset, PartitionKey(order)))
                 given = max((i.version for i in newest.inputs if i.asset == asset), default=0) if newest else 0
                 if slot is None or given != slot.version:
-                    found.append(("G3", f"the newest run of {task} {order} saw {asset} version {given} of {slot.version if slot else 0}"))
+                    found.append(
+                        (
+                            "G3",
+                            f"the newest run of {task} {order} saw {asset} version {given} of {slot.version if slot else 0}",
+                        )
+                    )
     return found
 
 
 def _starts(world: World) -> list[tuple[str, str]]:
-    found = [("G4", f"{b.task} {b.key} began with token {b.token} before that was on the disk") for b in world.history.began if not b.durable]
+    found = [
+        ("G4", f"{b.task} {b.key} began with token {b.token} before that was on the disk")
+        for b in world.history.began
+        if not b.durable
+    ]
     found += [("G5", f"{b.task} {b.key} began on {dict(b.inputs)}") for b in world.history.began if not b.ready]
-    found += [("one", f"{b.task} {b.key} began while another of its runs had begun") for b in world.history.began if not b.alone]
+    found += [
+        ("one", f"{b.task} {b.key} began while another of its runs had begun")
+        for b in world.history.began
+        if not b.alone
+    ]
     return found
 
 
@@ -100,10 +126,14 @@ def _fenced(world: World) -> list[tuple[str, str]]:
         if attempt.result == "succeeded" and later:
             found.append(("G6", f"run {attempt.run} went on after token {attempt.token} succeeded"))
         if attempt.result != "lost" and (attempt.run, attempt.token) not in began_tokens:
-            found.append(("G6", f"an outcome with token {attempt.token} was taken for run {attempt.run}, which never had it"))
-    for attempt in world.platter.attempts:
-        if attempt.result != "lost" and attempt.executor != f"token {attempt.token}":
-            found.append(("G6", f"run {attempt.run} holds token {attempt.token} and took the answer of {attempt.executor}"))
+            found.append(
+                ("G6", f"an outcome with token {attempt.token} was taken for run {attempt.run}, which never had it")
+            )
+    found += [
+        ("G6", f"run {a.run} holds token {a.token} and took the answer of {a.executor}")
+        for a in world.platter.attempts
+        if a.result != "lost" and a.executor != f"token {a.token}"
+    ]
     per_run: Counter[tuple[str, int]] = Counter((a.run, a.token) for a in world.platter.attempts)
     found += [("G6", f"two outcomes were taken for {key}") for key, count in per_run.items() if count > 1]
     for run in world.platter.runs.values():

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from reactor.model.commands import Alert
 from reactor.model.errors import Fenced
 from reactor.model.events import DeadLetter, Disposition, Readiness
-from reactor.model.ids import AssetName, Instant, PartitionKey, RunId, SensorName, TaskName, WaitKey
+from reactor.model.ids import AssetName, Instant, PartitionKey, RunId, SensorName, SourceName, TaskName, WaitKey
 from reactor.model.run import OPEN, Attempt, Run
+from reactor.model.seen import FileSeen
 from reactor.model.slot import Slot, Wait
 from reactor.store.base import Audit, LaneAt, Restored, Span, Transaction
 
@@ -82,6 +83,9 @@ class DiskWriter:
     async def load_seen(self, ids: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         await self._spin()
         return {i for i in ids if i in self._p.seen}
+
+    async def load_files(self, source: SourceName) -> list[FileSeen]:
+        return []
 
     async def load_states(self) -> dict[SensorName, bytes]:
         return dict(self._p.states)

@@ -110,7 +110,7 @@ class SimLoop(asyncio.BaseEventLoop):
         def work() -> None:
             try:
                 answer = func(*args)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - goes to who waits
                 self.call_later(self._delay(), _fail, future, error)
             else:
                 self.call_later(self._delay(), _answer, future, answer)

@@ -23,9 +23,16 @@ def test_nothing_is_lost_doubled_early_or_stuck_whenever_it_is_killed() -> None:
         wrong = broken(world)
         world.bury()
         assert not wrong, f"seed {seed}: REACTOR_TEST_SEED={seed} plays it again\n" + "\n".join(wrong[:10])
-        crashes, steps, runs, seed = crashes + history.crashes, steps + history.steps, runs + len(world.platter.runs), seed + 1
+        crashes, steps, runs, seed = (
+            crashes + history.crashes,
+            steps + history.steps,
+            runs + len(world.platter.runs),
+            seed + 1,
+        )
     worlds = seed - FIRST_SEED
-    print(f"\n{worlds} worlds, {crashes} crashes, {steps} steps, {runs} runs: 0 failures, so fewer than {300 / crashes:.3f} % (95 %)")
+    print(
+        f"\n{worlds} worlds, {crashes} crashes, {steps} steps, {runs} runs: 0 failures, so fewer than {300 / crashes:.3f} % (95 %)"
+    )
 
 
 def test_the_same_seed_gives_the_same_history() -> None:

@@ -1,7 +1,7 @@
 """The world around a simulated service: producers, a broker, a client, tasks, and a history of what could be seen from outside.
 
-A world lives several lives. Each but the last is ended by a kill at some step of the loop; the disk, the broker, the client and the attempts that were
-under way (zombies) live on. The last life goes on until all is quiet. Then `tests.simulation.checker` reads the history.
+A world lives several lives. Each but the last is ended by a kill at some step of the loop; the disk, the broker, the client and the
+attempts that were under way (zombies) live on. The last life goes on until all is quiet. Then `tests.simulation.checker` reads the history.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reactor import Asset, CloudEvent, Dynamic, Http, Kafka, Ready, Record, Retr
 from reactor.core.graph import Graph, build
 from reactor.model.commands import Alert
 from reactor.model.events import RawEvent
-from reactor.model.ids import AssetName, Instant, Lane, RunId, SourceName
+from reactor.model.ids import AssetName, Instant, Lane, PartitionKey, RunId, SourceName
 from reactor.model.job import Job
 from reactor.model.outcome import Ending, Outcome
 from reactor.model.source import SourceSpec
@@ -119,7 +119,9 @@ class History:
 class World:
     """See the file's head. `mutate` plants a defect, to show that the checker finds it."""
 
-    def __init__(self, seed: int, mutate: Callable[[Service, World], None] | None = None, writer: type[DiskWriter] = DiskWriter) -> None:
+    def __init__(
+        self, seed: int, mutate: Callable[[Service, World], None] | None = None, writer: type[DiskWriter] = DiskWriter
+    ) -> None:
         self.rng = random.Random(seed)
         self.seed = seed
         self.platter = Platter()
@@ -150,7 +152,7 @@ class World:
             loop.run_until_complete(life.main())
         except Crash:
             self.history.crashes += 1
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever ends an engine is a finding
             self.history.stopped.append(f"the engine stopped by itself: {type(error).__name__}: {error}")
         finally:
             logging.disable(logging.NOTSET)
@@ -250,7 +252,7 @@ class Life:
         self.service.engine.ask([outcome])
 
     async def _produce(self) -> None:
-        rng, world = self.world.rng, self.world
+        rng = self.world.rng
         for _ in range(rng.randint(4, 14)):
             await asyncio.sleep(rng.random() * 0.05)
             for _ in range(rng.choice([1, 1, 2, 8])):
@@ -308,7 +310,9 @@ class Topic:
             if until <= self._next:
                 await asyncio.sleep(0.01)
                 continue
-            events = [RawEvent(Record("paid", 0, n, 0, None, world.topic[n]), n) for n in range(self._next, until)]
+            events = [
+                RawEvent(Record("paid", 0, n, Instant(0), None, world.topic[n]), n) for n in range(self._next, until)
+            ]
             self._held += len(events)
             world.history.most_held = max(world.history.most_held, self._held)
             yield Batch(self.name, Lane("paid/0"), self._next, until, events)
@@ -346,7 +350,11 @@ class Posts:
         world, rng = self._life.world, self._life.world.rng
         while not self._stopped:
             await asyncio.sleep(0.005)
-            waiting = [i for i in world.posts if i not in world.history.acked_ids and (i not in self._sent or rng.random() < 0.1)]
+            waiting = [
+                i
+                for i in world.posts
+                if i not in world.history.acked_ids and (i not in self._sent or rng.random() < 0.1)
+            ]
             events = []
             for n, id in enumerate(waiting[: rng.randint(1, 10)]):
                 self._sent.add(id)
@@ -387,13 +395,18 @@ class Tasks:
         slots = world.platter.slots
         here = {v.asset: v.version for v in job.inputs}
         ready = all(
-            (s := slots.get((AssetName(v.asset), v.partition))) is not None and s.version >= v.version  # type: ignore[index]
+            (s := slots.get((AssetName(v.asset), PartitionKey(v.partition)))) is not None and s.version >= v.version
             for v in job.inputs
         )
         wanted = {t.asset for t in world.graph.nodes[task.name].plan.terms}
         world.history.began.append(
             Began(
-                job.run, job.task, job.key, run.generation if run else -1, job.token, here,
+                job.run,
+                job.task,
+                job.key,
+                run.generation if run else -1,
+                job.token,
+                here,
                 durable=run is not None and run.token == job.token and run.state == "running",
                 ready=ready and wanted <= set(here),
                 alone=not any(
@@ -405,7 +418,11 @@ class Tasks:
         )
         fails = world.rng.random() < 0.2
         outcome = Outcome(
-            job.run, job.token, Ending.FAILED if fails else Ending.SUCCEEDED, self._life.now(), f"token {job.token}",
+            job.run,
+            job.token,
+            Ending.FAILED if fails else Ending.SUCCEEDED,
+            self._life.now(),
+            f"token {job.token}",
             error="RuntimeError: bad luck" if fails else None,
             outputs={} if fails else {AssetName(o): b"{}" for o in job.outputs},
         )

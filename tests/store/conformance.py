@@ -244,6 +244,12 @@ class Conformance:
         assert await one.writer.load_seen([(strange, strange), (strange, "a")]) == {(strange, strange)}
         assert list(await (await keeper.reader()).balance()) == []
 
+    async def test_half_a_character_in_an_error_stops_nobody(self, keeper: Keeper) -> None:
+        one = await engine(keeper)
+        await one.commit(Transaction(dead=[msgspec.structs.replace(letter(0), detail="no file \udcff.csv")], meta={"a": "b"}))
+        assert (await engine(keeper)).restored.meta == {"a": "b"}
+        assert "no file" in (await (await keeper.reader()).dead(None, 1))[0].detail
+
     async def test_file_sources_remember_each_name_once(self, keeper: Keeper) -> None:
         one = await engine(keeper)
         source = SourceName("files:landing/*.csv")

@@ -115,3 +115,24 @@ def _keyed(sql: str, width: int, size: int) -> str:
         made = sql.replace("{keys}", f"(VALUES {', '.join([one] * size)})")
         _MADE[sql, width, size] = made
     return made
+
+
+class Scrubbed:
+    """A connection that writes what is no valid Unicode as `?`: half a surrogate pair in somebody's error message must not stop an engine."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._db.in_transaction
+
+    def execute(self, sql: str, parameters: Sequence[Value] = (), /) -> Cursor:
+        return self._db.execute(sql, [_valid(v) for v in parameters])
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Value]], /) -> object:
+        return self._db.executemany(sql, [[_valid(v) for v in row] for row in rows])
+
+
+def _valid(value: Value) -> Value:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

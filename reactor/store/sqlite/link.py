@@ -1,7 +1,7 @@
 """A connection on aiosqlite's own thread, and the one way in: a synchronous function, run there in one hop.
 
-aiosqlite offers a coroutine for each statement; a commit is dozens, and a hop costs more than most of them. So whole functions are handed
-over. The method that does it has no underscore-free name: it is used here and nowhere else.
+aiosqlite offers a coroutine for each statement; a commit is dozens, and a hop costs more than most of them. So whole functions are
+handed over. What aiosqlite has for that is private: it is used here and nowhere else.
 """
 
 import sqlite3

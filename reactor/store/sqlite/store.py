@@ -11,7 +11,7 @@ from reactor.model.slot import Slot, Wait
 from reactor.store.base import Restored, Transaction
 from reactor.store.sqlite import load
 from reactor.store.sqlite.create import open_ledger
-from reactor.store.sqlite.db import Db, transact
+from reactor.store.sqlite.db import Db, Scrubbed, transact
 from reactor.store.sqlite.forget import Forgetting
 from reactor.store.sqlite.keep import LogKeeper
 from reactor.store.sqlite.link import Link
@@ -121,6 +121,10 @@ class SqliteStore:
 
 
 def _commit(db: Db, tx: Transaction, known: Known) -> dict[str, int]:
-    ends = transact(db, lambda: write(db, tx, known))
+    try:
+        ends = transact(db, lambda: write(db, tx, known))
+    except UnicodeEncodeError:
+        scrubbed = Scrubbed(db)
+        ends = transact(scrubbed, lambda: write(scrubbed, tx, known))
     remember(tx, known)
     return ends
