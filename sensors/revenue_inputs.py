@@ -39,6 +39,6 @@ def payments_landed(file: File) -> Ready:
     return payments.ready(file.fields["day"], path=file.path)
 
 
-@sensor(Table("shop.db", "select id, day from closings where id > :cursor order by id", cursor="id"))
+@sensor(Table("shop.db", "select id, day from closings where id > :cursor order by id", cursor="id", every="1s"))
 def subscriptions_closed(row: Row) -> Ready:
     return subscriptions.ready(row["day"])

@@ -82,7 +82,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._selector = SimSelector(self)
         self.steps = 0
         self.budget = budget
-        self.set_task_factory(self._make_task)
+        self.set_task_factory(self._make_task)  # type: ignore[arg-type]
 
     def time(self) -> float:
         return self._now
@@ -121,7 +121,9 @@ class SimLoop(asyncio.BaseEventLoop):
     def _delay(self) -> float:
         return self._rng.random() * 0.003
 
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)
 
     def _run_once(self) -> None:

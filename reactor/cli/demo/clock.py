@@ -1,38 +1,39 @@
-"""The story's clock: time passes when the story says so. A `reactor.model.ports.Clock`."""
+"""A wall clock that runs faster than the world, and can be put forward. Lengths of waiting stay real."""
 
 import asyncio
-import heapq
-import itertools
+import time
 
 from reactor.model.ids import Instant
 
+LONGEST = 0.5
+"""Seconds between two looks at a clock that may have been put forward."""
 
-class StoryClock:
-    """Begins at `start` and stands still until `pass_to`."""
 
-    def __init__(self, start: Instant) -> None:
-        self._now = start
-        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._order = itertools.count()
+class FastClock:
+    """`rate` seconds pass on it for one that passes here."""
+
+    def __init__(self, start: Instant, rate: float) -> None:
+        self._at, self._since, self.rate = start, time.monotonic(), rate
+        self._moved = asyncio.Event()
 
     def now(self) -> Instant:
-        return self._now
+        return Instant(self._at + int((time.monotonic() - self._since) * self.rate * 1e6))
+
+    def put_forward(self, to: Instant) -> None:
+        """Never back."""
+        if to > self.now():
+            self._at, self._since = to, time.monotonic()
+            self._moved.set()
+            self._moved = asyncio.Event()
 
     async def sleep(self, length: int) -> None:
-        await self.sleep_until(Instant(self._now + max(length, 0)))
+        await asyncio.sleep(length / 1e6)
 
     async def sleep_until(self, at: Instant) -> None:
-        if at <= self._now:
-            await asyncio.sleep(0)
-            return
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (at, next(self._order), woken))
-        await woken
-
-    def pass_to(self, at: Instant) -> None:
-        """Lets time pass, and wakes who slept until then."""
-        self._now = max(self._now, at)
-        while self._sleepers and self._sleepers[0][0] <= self._now:
-            _, _, woken = heapq.heappop(self._sleepers)
-            if not woken.done():
-                woken.set_result(None)
+        while (left := at - self.now()) > 0:
+            moved = self._moved
+            try:
+                async with asyncio.timeout(min(left / self.rate / 1e6, LONGEST)):
+                    await moved.wait()
+            except TimeoutError:
+                continue

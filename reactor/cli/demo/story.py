@@ -1,93 +1,120 @@
-"""The story: what happens on the simulated day, and when. Times are local, of the partition's zone."""
+"""The day, step by step: at which time what happens, and what has to come of it."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from reactor.cli.demo.world import ORDERS_AN_HOUR, World
-from reactor.core.graph import Graph
-from reactor.model.ids import AssetName, Instant, PartitionKey
-from reactor.model.partitions import Daily, Hourly
+from reactor.cli.demo.shop import HOURS
+from reactor.cli.demo.stage import Stage
+from reactor.model.ids import Instant
+from reactor.model.outcome import Ending
+from reactor.model.partitions import instant
 
-TODAY, YESTERDAY = PartitionKey("2026-11-20"), PartitionKey("2026-11-19")
-HOUR = 3_600_000_000
-Until = Callable[[str, Callable[[], bool]], Awaitable[None]]
+ZONE = ZoneInfo("Europe/Berlin")
+TODAY = "2026-11-21"
+BEFORE, LAST, DAY = "2026-11-18", "2026-11-19", "2026-11-20"
+"""Two days that are whole already, and the one whose revenue is awaited."""
 
 
-@dataclass(frozen=True)
-class Scene:
-    """Something that happens `at` an instant. `say` is what a bystander would say of it."""
-
-    at: Instant
+class Step(NamedTuple):
+    at: str
+    """The time of day on `TODAY`."""
     say: str
-    act: Callable[[World], Awaitable[None] | None]
-    until: str = ""
-    """What the story waits for before it goes on: a key of `reactor.cli.demo.watch.Watch.reached`."""
+    act: Callable[[Stage], Awaitable[None]]
+    expect: str
+    holds: Callable[[Stage], bool]
 
 
-def zones(graph: Graph) -> tuple[Daily, Hourly]:
-    """How the example's assets are cut."""
-    days, hours = graph.assets[AssetName("revenue")].partitions, graph.assets[AssetName("orders")].partitions
-    assert isinstance(days, Daily)
-    assert isinstance(hours, Hourly)
-    return days, hours
+def clock_at(time: str) -> Instant:
+    return instant(datetime.fromisoformat(f"{TODAY}T{time}").replace(tzinfo=ZONE))
 
 
-def scenes(graph: Graph) -> Iterator[Scene]:
-    """The whole day, in order."""
-    days, hours = zones(graph)
-    start, end = days.begin(TODAY), days.end(TODAY)
-    yesterday = [str(h) for h in hours.between(days.begin(YESTERDAY), start)]
-    today = list(hours.between(start, end))
-    paid = ["12.50"] * (len(yesterday) * ORDERS_AN_HOUR)
-    yield Scene(start, "yesterday is complete", lambda w: _whole_day(w, yesterday, paid), f"dashboard {YESTERDAY}")
-    for number, hour in enumerate(today):
-        yield Scene(hours.end(hour), f"shop.hour-closed {hour}", _hour(str(hour)), f"orders {hour}")
-        if number == 6:
-            yield Scene(
-                Instant(hours.end(hour) + HOUR // 2),
-                "a broken record on shop.hour-closed",
-                lambda w: w.nonsense(),
-                "dead letter",
-            )
-    yield Scene(
-        Instant(end + HOUR), "the billing system closes its day", lambda w: w.bill(TODAY), f"subscriptions {TODAY}"
+async def seed(stage: Stage) -> None:
+    """The days before: everything of them is there at once."""
+    for day in (BEFORE, LAST):
+        stage.shop.close_subscriptions(day)
+        stage.shop.land_refunds(day)
+        stage.shop.land_payments(day)
+        await stage.publish(stage.shop.closings(day))
+    await stage.until(
+        "the dashboards of the days before", lambda: all(stage.has("dashboard", d) for d in (BEFORE, LAST))
     )
-    yield Scene(
-        Instant(end + 2 * HOUR),
-        f"refunds-{TODAY}.csv lands",
-        lambda w: w.land("refunds", TODAY, ["4.00", "6.50"]),
-        f"refunds {TODAY}",
-    )
-    yield Scene(
-        Instant(end + 4 * HOUR + 60_000_000),
-        "04:00 has passed, and no payments have come",
-        lambda _: None,
-        f"late payments {TODAY}",
-    )
-    yield Scene(Instant(end + 5 * HOUR), "somebody locks the subscriptions table", lambda w: w.lock_table())
-    yield Scene(
-        Instant(end + 5 * HOUR + HOUR // 6),
-        f"payments-{TODAY}.csv lands, 70 minutes late",
-        lambda w: w.land("payments", TODAY, ["12.50"] * (len(today) * ORDERS_AN_HOUR)),
-        f"failed attempt {TODAY}",
-    )
-    yield Scene(Instant(end + 5 * HOUR + HOUR // 6), "the table is free again", lambda w: w.unlock_table())
-    yield Scene(Instant(end + 5 * HOUR + HOUR // 3), "the retry is due", lambda _: None, f"dashboard {TODAY}")
-    yield Scene(
-        Instant(end + 7 * HOUR),
-        f"a late refund: refunds-{YESTERDAY}.csv comes again",
-        lambda w: w.land("refunds", YESTERDAY, ["4.00", "6.50", "99.00"]),
-        f"dashboard {YESTERDAY} again",
-    )
-    yield Scene(Instant(end + 9 * HOUR), "the day is done", lambda _: None)
 
 
-async def _whole_day(world: World, hours: list[str], paid: list[str]) -> None:
-    await world.hours(hours)
-    world.bill(YESTERDAY)
-    world.land("refunds", YESTERDAY, ["4.00", "6.50"])
-    world.land("payments", YESTERDAY, paid)
+def _hour(number: int) -> Step:
+    async def act(stage: Stage) -> None:
+        await stage.publish([stage.shop.closings(DAY)[number]])
+
+    minutes = 5 + number * 5
+    hour = f"{DAY}T{number:02}"
+    say = f"the shop publishes its hours of {DAY}, one after the other" if number == 0 else ""
+    return Step(f"{minutes // 60:02}:{minutes % 60:02}", say, act, f"orders {hour}", lambda s: s.has("orders", hour))
 
 
-def _hour(hour: str) -> Callable[[World], Awaitable[None]]:
-    return lambda world: world.hours([hour])
+async def _nothing(stage: Stage) -> None:
+    """Time alone does it."""
+
+
+async def _subscriptions(stage: Stage) -> None:
+    stage.shop.close_subscriptions(DAY)
+
+
+async def _refunds(stage: Stage) -> None:
+    stage.shop.land_refunds(DAY)
+
+
+async def _lock(stage: Stage) -> None:
+    stage.shop.lock()
+
+
+async def _payments(stage: Stage) -> None:
+    stage.shop.land_payments(DAY)
+
+
+async def _unlock(stage: Stage) -> None:
+    stage.shop.unlock()
+
+
+async def _late_refund(stage: Stage) -> None:
+    stage.shop.land_refunds(BEFORE, more=1)
+
+
+def _failed_once(stage: Stage) -> bool:
+    return any(n.run.key == DAY and n.attempt.result == Ending.FAILED for n in stage.noted)
+
+
+def _late(stage: Stage) -> bool:
+    return any(a.kind == "late" and a.subject.startswith("payments") for a in stage.alerts)
+
+
+STORY: tuple[Step, ...] = (
+    *(_hour(n) for n in HOURS),
+    Step(
+        "02:40",
+        "billing closes the day in its table",
+        _subscriptions,
+        "subscriptions",
+        lambda s: s.has("subscriptions", DAY),
+    ),
+    Step("03:30", f"landing/refunds-{DAY}.csv lands", _refunds, "refunds", lambda s: s.has("refunds", DAY)),
+    Step("04:00", "payments are due, and not there: try `reactor why revenue`", _nothing, "payments are late", _late),
+    Step("06:30", "billing's nightly job locks its database", _lock, "the lock", lambda s: True),
+    Step("06:40", f"landing/payments-{DAY}.csv lands", _payments, "an attempt that fails on the lock", _failed_once),
+    Step("06:50", "billing's job is done", _unlock, "revenue, by a second attempt", lambda s: s.has("revenue", DAY)),
+    Step("07:00", "", _nothing, "the dashboard", lambda s: s.has("dashboard", DAY)),
+    Step(
+        "08:40",
+        f"a late refund of {BEFORE} lands",
+        _late_refund,
+        "that day again",
+        lambda s: s.has("dashboard", BEFORE, 2),
+    ),
+)
+END = "09:00"
+EXPECTED: dict[tuple[str, str], int] = {
+    (task, day): 2 if day == BEFORE else 1
+    for task in ("build_revenue", "refresh_dashboard")
+    for day in (BEFORE, LAST, DAY)
+}
+"""The runs of the whole day: no more, no fewer."""

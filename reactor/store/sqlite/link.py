@@ -33,13 +33,15 @@ class Link:
     async def open(path: Path, *, read_only: bool = False, wait: float = WAIT) -> "Link":
         mode = "ro" if read_only else "rw"
         try:
-            connection = await aiosqlite.connect(
+            connection = aiosqlite.connect(
                 f"file:{quote(str(path))}?mode={mode}",
                 uri=True,
                 isolation_level=None,
                 timeout=wait,
                 cached_statements=256,
             )
+            connection._thread.daemon = True  # a connection that nobody closed keeps no process alive: what was told is durable
+            await connection
         except sqlite3.Error as error:
             raise told(error, path) from error
         return Link(path, connection)
