@@ -1,5 +1,6 @@
 """The one file that names concrete parts: from settings and definitions to a service that runs."""
 
+import asyncio
 import importlib
 import os
 from collections.abc import Sequence
@@ -110,6 +111,7 @@ class Assembly:
         self.sources.position_of = self._position_of
         self.commands = Commands(self.service, self.reader, self.clock)
         self._reader: SqliteReader | None = None
+        self._opening = asyncio.Lock()
 
     def _parts(self, labels: Labels) -> Parts:
         settings, clock, logs = self.settings, self.clock, self.logs
@@ -152,9 +154,12 @@ class Assembly:
 
     async def reader(self) -> SqliteReader:
         """The reading side of the ledger, opened when it is asked for first."""
-        if self._reader is None:
-            self._reader = await SqliteReader.open(self.settings.database)
-        return self._reader
+        async with (
+            self._opening
+        ):  # two that ask at once get one; a second one would never be closed, and its thread never end
+            if self._reader is None:
+                self._reader = await SqliteReader.open(self.settings.database)
+            return self._reader
 
     async def reload(self, definitions: Definitions) -> None:
         """New definitions for the same service."""
