@@ -91,3 +91,8 @@ def when(text: str | None, now: Instant) -> str:
 
 def length(micros: int | None) -> str:
     return "-" if micros is None else spell(micros)
+
+
+def spelled(value: Json) -> str:
+    """Counts by name as people read them: `82 ready, 1 dead`."""
+    return ", ".join(f"{count} {name}" for name, count in value.items()) if isinstance(value, dict) else str(value)

@@ -10,6 +10,8 @@ from typing import TypeVar
 from reactor.cli.notify import notify, watchdog_seconds
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
+from reactor.telemetry.logs import configure
+from reactor.telemetry.redact import Redactor
 from reactor.web.runner import Runner, make_service
 
 T = TypeVar("T")
@@ -34,6 +36,8 @@ async def serve(
 
     Raises whatever the service failed of.
     """
+    secrets = (settings.token, settings.kafka.sasl_password)
+    configure(settings.log_format, settings.log_level, Redactor(s.get_secret_value() for s in secrets if s is not None))
     stop = asyncio.Event()
     async with opened(settings, definitions) as runner:
         _on_signals(stop)

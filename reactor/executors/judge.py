@@ -10,7 +10,7 @@ import msgspec
 
 from reactor.executors.trouble import describe
 from reactor.model.errors import Permanent, nearest
-from reactor.model.events import EVIDENCE_LIMIT
+from reactor.model.events import DEPTH_LIMIT, EVIDENCE_LIMIT, depth
 from reactor.model.ids import AssetName
 from reactor.model.job import Job
 from reactor.model.outcome import Ending
@@ -105,6 +105,11 @@ def _evidence(job: Job, output: str, evidence: object) -> bytes:
             f"Task {job.task!r} returned {_kind(evidence)} as the evidence for {output!r}. Evidence is a mapping "
             "of JSON values, "
             'such as {"rows": 42}.'
+        )
+    if depth(evidence) > DEPTH_LIMIT:
+        raise _Wrong(
+            f"Task {job.task!r} returned evidence for {output!r} that is nested deeper than {DEPTH_LIMIT} levels. Return what "
+            "describes the output, and put the data itself where it belongs."
         )
     try:
         found = _encode(evidence if type(evidence) is dict else dict(evidence))

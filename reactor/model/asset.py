@@ -5,12 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 
-import msgspec
-
 from reactor.model.condition import Condition, Operand
 from reactor.model.duration import micros
 from reactor.model.errors import DefinitionError
-from reactor.model.events import EVIDENCE_LIMIT, Json, Ready, Status
+from reactor.model.events import Json, Ready, Status, evidence_json
 from reactor.model.ids import NO_PARTITION, AssetName, PartitionKey
 from reactor.model.partitions import Partitions, instant, time_of
 
@@ -74,16 +72,11 @@ class Asset(Condition):
         key = self.partition(partition)
         facts = {**(evidence or {}), **more}
         try:
-            size = len(msgspec.json.encode(facts))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"The evidence for {self.name} cannot be written as JSON: {error}.") from error
-        if size > EVIDENCE_LIMIT:
-            raise ValueError(
-                f"The evidence for {self.name} has {size} bytes; {EVIDENCE_LIMIT} are allowed. Put the data where it belongs "
-                "and name the place."
-            )
+            body = evidence_json(facts)
+        except ValueError as error:
+            raise ValueError(f"The evidence for {self.name} cannot be kept: {error}.") from error
         when = None if at is None else instant(at)
-        return Ready(AssetName(self.name), key, facts, Status(status), when)
+        return Ready(AssetName(self.name), key, facts, Status(status), when, body)
 
     def partition(self, key: str | None) -> PartitionKey:
         """The key as a partition of this asset. Raises ValueError with the reason where it is none."""

@@ -17,6 +17,8 @@ Json = Any  # type: ignore[explicit-any]  # the one named hole: a JSON value
 
 EVIDENCE_LIMIT = 16 * 1024
 """Bytes of JSON that a readiness event may carry."""
+DEPTH_LIMIT = 32
+"""How deep evidence may be nested: what is deeper could be written by one stack and not be read by another."""
 
 
 class Status(StrEnum):
@@ -147,6 +149,41 @@ class Ready(msgspec.Struct, frozen=True):
     status: Status = Status.OK
     at: Instant | None = None
     """When the event says that it happened, where that differs from its arrival."""
+    body: bytes = b""
+    """The evidence as JSON, as `evidence_json` wrote it."""
+
+
+def evidence_json(evidence: Mapping[str, Json]) -> bytes:
+    """The evidence as it is stored.
+
+    Raises:
+        ValueError: it is no JSON, larger than `EVIDENCE_LIMIT`, or nested deeper than `DEPTH_LIMIT`.
+    """
+    if depth(evidence) > DEPTH_LIMIT:
+        raise ValueError(f"it is nested deeper than {DEPTH_LIMIT} levels")
+    try:
+        body = msgspec.json.encode(evidence)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"it cannot be written as JSON: {error}") from error
+    if len(body) > EVIDENCE_LIMIT:
+        raise ValueError(
+            f"it has {len(body)} bytes; {EVIDENCE_LIMIT} are allowed. Put the data where it belongs and name the place"
+        )
+    return body
+
+
+def depth(value: Json) -> int:
+    """How deep a value is nested; one more than the limit stands for all that is deeper."""
+    layer, depth = [value], 0
+    while layer and depth <= DEPTH_LIMIT:
+        layer = [
+            inner
+            for outer in layer
+            for inner in (outer.values() if isinstance(outer, Mapping) else outer)
+            if isinstance(inner, (dict, list, tuple))
+        ]
+        depth += 1
+    return depth
 
 
 class Readiness(msgspec.Struct, frozen=True):

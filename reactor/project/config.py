@@ -12,9 +12,10 @@ Names for others: `settings.root`, `.state_dir`, `.database`, `.service_file`, `
 `.executors.processes`, `.alerts.fallback`.
 """
 
+import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -238,10 +239,15 @@ def _from_env(env: Mapping[str, str]) -> _Found:
             found[key] = (env[name].split(",") if key in ("definitions", "hosts") else env[name], name)
         elif whole in names and names[whole][1]:
             found[names[whole][0]] = (_secret(Path(env[name]), name), name)
-        elif near := nearest(name, names):
+        elif near := _slip(name, names):
             # Others use the prefix too (a run's own environment does), so only what looks like a slip is refused.
-            raise ConfigError(f"{name} is set in the environment, but there is no such setting.{near}")
+            raise ConfigError(f"{name} is set in the environment, but there is no such setting. Did you mean {near!r}?")
     return found
+
+
+def _slip(name: str, names: Iterable[str]) -> str | None:
+    bare = difflib.get_close_matches(name.removeprefix(PREFIX), [n.removeprefix(PREFIX) for n in names], 1, 0.8)
+    return PREFIX + bare[0] if bare else None
 
 
 def _from_flags(flags: Mapping[str, object]) -> _Found:

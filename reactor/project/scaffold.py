@@ -34,7 +34,7 @@ def scaffold(folder: Path) -> list[Path]:
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name in FOLDERS:
-            copy_definitions(name, target)
+            _copy(name, target)
         for template in sorted(FILES.rglob(f"*{TEMPLATE}")):
             _fill(template, target)
         (target / "landing").mkdir()
@@ -46,7 +46,7 @@ def scaffold(folder: Path) -> list[Path]:
     return sorted(p for p in target.rglob("*") if p.is_file())
 
 
-def copy_definitions(name: str, target: Path) -> None:
+def _copy(name: str, target: Path) -> None:
     """From the wheel, else from the checkout that this file lies in."""
     place = next((p for p in (FILES / name, CHECKOUT / name) if p.is_dir()), None)
     if place is None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from reactor.core.graph import Graph
 from reactor.model.errors import DefinitionError, nearest
-from reactor.model.events import EVIDENCE_LIMIT, CloudEvent, File, Json, RawEvent, Ready, Record, Row, Tick
+from reactor.model.events import CloudEvent, File, Json, RawEvent, Ready, Record, Row, Tick, evidence_json
 from reactor.model.sensor import AnySensor, State
 from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
 
@@ -161,7 +161,7 @@ def _check(graph: Graph, ready: Ready) -> None:
         )
     try:
         asset.partition(ready.partition or None)
+        if not ready.body:  # made by hand, not by Asset.ready
+            evidence_json(ready.evidence)
     except ValueError as error:
         raise BadAnswer(str(error)) from error
-    if len(ready.evidence) > 64 and len(msgspec.json.encode(ready.evidence)) > EVIDENCE_LIMIT:
-        raise BadAnswer(f"the evidence for {ready.asset} is larger than {EVIDENCE_LIMIT} bytes")

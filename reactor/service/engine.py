@@ -10,15 +10,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from reactor.core.admit import Admitted, Judged, admit
 from reactor.core.graph import Graph
 from reactor.core.state import Changes, State
 from reactor.core.step import Needs, fill, needs, needs_of_ready, step
 from reactor.model.commands import Alert, AlertKind, Announced, CancelAttempt, Command, Noted, SetTimer, StartAttempt
 from reactor.model.errors import ReactorError, StoreFull
-from reactor.model.events import Readiness, encode_payload
+from reactor.model.events import Readiness, encode_payload, evidence_json
 from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceName
 from reactor.model.outcome import Lost, Resumed, StepEvent
 from reactor.model.ports import Clock, Ids
@@ -238,7 +236,7 @@ class Engine:
                 asset=ready.asset,
                 partition=ready.partition,
                 status=ready.status,
-                evidence=msgspec.json.encode(ready.evidence),
+                evidence=ready.body or evidence_json(ready.evidence),
                 arrived=now,
                 at=ready.at if ready.at is not None else now,
                 source=source,

@@ -87,9 +87,9 @@ class TableSource:
     async def _ask(self, stopped: asyncio.Event) -> Page | None:
         asking = asyncio.create_task(apart(partial(self._query.after, self._cursor), f"query {self.name}"))
         await _first(asking, stopped)
-        if not asking.done():
+        if stopped.is_set() or not asking.done():
             asking.cancel()
-            return None
+            return None  # an answer that comes at the end is nobody's: what is told of us is that we stopped
         try:
             page = asking.result()
         except Exception as error:  # noqa: BLE001 - each driver has errors of its own; none of them may end the source

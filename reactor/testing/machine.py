@@ -158,7 +158,7 @@ class Machine:
                 asset=ready.asset,
                 partition=ready.partition,
                 status=ready.status,
-                evidence=msgspec.json.encode(ready.evidence),
+                evidence=ready.body or msgspec.json.encode(ready.evidence),
                 arrived=self.now,
                 at=ready.at if ready.at is not None else self.now,
                 source=arrival.source,

@@ -3,7 +3,7 @@ of source.
 
 A kind joins with a `Harness` and one class in its own test file:
 
-    class TestFiles(SourceConformance):
+    class TestFiles(ReachConformance):
         @pytest.fixture
         async def harness(self, tmp_path: Path) -> AsyncIterator[FilesHarness]:
             yield FilesHarness(tmp_path)
@@ -31,8 +31,6 @@ class Harness(Protocol):
 
     ordered: bool
     """Whether events come in the order in which they were produced (in one lane)."""
-    breaks: bool
-    """Whether the place can be out of reach; where not, the tests of that are skipped."""
 
     def make(self) -> Source:
         """A new source on the same place, as a restarted service makes it. Not started. The suite stops it."""
@@ -235,51 +233,6 @@ class SourceConformance:
         assert health.error is None
         assert health.last_event is not None
 
-    async def test_goes_on_when_its_place_is_back(
-        self, harness: Harness, ledger: Ledger, open: Callable[[], Reading]
-    ) -> None:
-        if not harness.breaks:
-            pytest.skip("this place cannot be out of reach")
-        reading = await open().start()
-        expected = await harness.produce(2)
-        await reading.take(2)
-        await harness.break_it()
-        await reading.until(lambda: reading.source.health().condition is not Condition.CONNECTED, "trouble is shown")
-        assert reading.source.health().condition in (Condition.CONNECTING, Condition.BROKEN)
-        assert reading.source.health().error
-        await harness.heal_it()
-        expected += await harness.produce(3)
-        await reading.take(5)
-        self.same(harness, ledger, expected)
-        await reading.until(lambda: reading.source.health().condition is Condition.CONNECTED, "connected again")
-
-    async def test_starts_before_its_place_is_there(
-        self, harness: Harness, ledger: Ledger, open: Callable[[], Reading]
-    ) -> None:
-        if not harness.breaks:
-            pytest.skip("this place cannot be out of reach")
-        await harness.break_it()
-        reading = await open().start()
-        await reading.until(lambda: bool(reading.source.health().error), "the reason is shown")
-        assert reading.source.health().condition in (Condition.CONNECTING, Condition.BROKEN)
-        await harness.heal_it()
-        expected = await harness.produce(2)
-        await reading.take(2)
-        self.same(harness, ledger, expected)
-
-    async def test_an_acknowledgement_that_fails_delays_nothing(
-        self, harness: Harness, open: Callable[[], Reading]
-    ) -> None:
-        if not harness.breaks:
-            pytest.skip("this place cannot be out of reach")
-        reading = await open().start()
-        await harness.produce(2)
-        batches = await reading.take(2, durable=False)
-        await harness.break_it()
-        for batch in batches:
-            await asyncio.wait_for(reading.source.done(batch), 2.0)
-        await harness.heal_it()
-
     async def test_stops_while_it_waits(self, harness: Harness, open: Callable[[], Reading]) -> None:
         reading = await open().start()
         await harness.produce(1)
@@ -296,3 +249,46 @@ class SourceConformance:
         await reading.source.stop()
         await reading.stop()
         assert reading.source.health().condition is Condition.STOPPED
+
+
+class ReachConformance(SourceConformance):
+    """What a source promises besides, whose place can be out of reach."""
+
+    async def test_goes_on_when_its_place_is_back(
+        self, harness: Harness, ledger: Ledger, open: Callable[[], Reading]
+    ) -> None:
+        reading = await open().start()
+        expected = await harness.produce(2)
+        await reading.take(2)
+        await harness.break_it()
+        await reading.until(lambda: reading.source.health().condition is not Condition.CONNECTED, "trouble is shown")
+        assert reading.source.health().condition in (Condition.CONNECTING, Condition.BROKEN)
+        assert reading.source.health().error
+        await harness.heal_it()
+        expected += await harness.produce(3)
+        await reading.take(5)
+        self.same(harness, ledger, expected)
+        await reading.until(lambda: reading.source.health().condition is Condition.CONNECTED, "connected again")
+
+    async def test_starts_before_its_place_is_there(
+        self, harness: Harness, ledger: Ledger, open: Callable[[], Reading]
+    ) -> None:
+        await harness.break_it()
+        reading = await open().start()
+        await reading.until(lambda: bool(reading.source.health().error), "the reason is shown")
+        assert reading.source.health().condition in (Condition.CONNECTING, Condition.BROKEN)
+        await harness.heal_it()
+        expected = await harness.produce(2)
+        await reading.take(2)
+        self.same(harness, ledger, expected)
+
+    async def test_an_acknowledgement_that_fails_delays_nothing(
+        self, harness: Harness, open: Callable[[], Reading]
+    ) -> None:
+        reading = await open().start()
+        await harness.produce(2)
+        batches = await reading.take(2, durable=False)
+        await harness.break_it()
+        for batch in batches:
+            await asyncio.wait_for(reading.source.done(batch), 2.0)
+        await harness.heal_it()

@@ -45,7 +45,6 @@ class Place:
     """One topic with its producer and its admin. `known` is what the ledger answers when it is asked for a lane."""
 
     ordered = True
-    breaks = True
 
     def __init__(self, bootstrap: str, topic: str, producer: Any) -> None:
         self.bootstrap = bootstrap

@@ -13,7 +13,7 @@ from reactor.model.source import Kafka
 from reactor.sources.base import Batch, Condition, LaneStart, LogRecord
 from reactor.sources.embedded import EmbeddedTopic
 from tests.clock import MachineClock
-from tests.sources.conformance import Ledger, Reading, SourceConformance
+from tests.sources.conformance import Ledger, ReachConformance, Reading
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -68,7 +68,6 @@ class FileLog:
 
 class EmbeddedPlace:
     ordered = True
-    breaks = True
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "log.db"
@@ -103,7 +102,7 @@ async def at(tmp_path: Path) -> EmbeddedPlace:
     return EmbeddedPlace(tmp_path)
 
 
-class TestEmbedded(SourceConformance):
+class TestEmbedded(ReachConformance):
     @pytest.fixture
     async def harness(self, at: EmbeddedPlace) -> EmbeddedPlace:
         return at

@@ -19,7 +19,7 @@ from reactor.model.source import Files
 from reactor.sources.base import ONLY_LANE, Batch, Condition, LaneStart
 from reactor.sources.files import FileSource
 from tests.clock import MachineClock
-from tests.sources.conformance import SourceConformance
+from tests.sources.conformance import ReachConformance
 
 PATIENCE = 20.0
 
@@ -306,7 +306,6 @@ async def test_a_file_that_is_gone_before_it_is_read_is_told(tmp_path: Path, rea
 
 class FilesHarness:
     ordered = False
-    breaks = True
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -335,7 +334,7 @@ class FilesHarness:
         (self.place / "away").rename(self.place / "in")
 
 
-class TestFilesConformance(SourceConformance):
+class TestFilesConformance(ReachConformance):
     @pytest.fixture
     async def harness(self, tmp_path: Path) -> FilesHarness:
         return FilesHarness(tmp_path)

@@ -153,7 +153,6 @@ class HttpHarness:
     """With senders that come again until they are answered, as webhooks do."""
 
     ordered = True
-    breaks = False
 
     def __init__(self) -> None:
         self.intake = HttpIntake([Http("t")], VirtualClock())

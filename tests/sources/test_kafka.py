@@ -17,7 +17,7 @@ from reactor.sources.base import Batch, Condition, LaneStart
 from reactor.sources.kafka.producer import Producer
 from reactor.sources.kafka.settings import KafkaSettings
 from tests.services.kafka import KafkaBroker
-from tests.sources.conformance import Ledger, Reading, SourceConformance
+from tests.sources.conformance import Ledger, ReachConformance, Reading
 from tests.sources.doors import Doors
 from tests.sources.kafka_place import Place, admin, place, proxied
 
@@ -61,7 +61,7 @@ def bodies(batch: Batch) -> list[bytes | None]:
     return [event.payload.body for event in batch.events if isinstance(event.payload, Record)]
 
 
-class TestKafka(SourceConformance):
+class TestKafka(ReachConformance):
     @pytest.fixture
     async def harness(self, kafka: Doors) -> AsyncIterator[Place]:
         async with proxied(kafka) as made:

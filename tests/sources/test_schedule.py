@@ -139,7 +139,6 @@ def test_a_schedule_that_cannot_be_read_is_refused_when_it_is_made() -> None:
 
 class ScheduleHarness:
     ordered = True
-    breaks = False
 
     def __init__(self) -> None:
         self.clock = VirtualClock(SIX)

@@ -21,7 +21,7 @@ from reactor.sources.query import BadAnswer, Query
 from reactor.sources.table import TableSource
 from reactor.sources.values import pack, plain, unpack
 from tests.clock import MachineClock
-from tests.sources.conformance import SourceConformance
+from tests.sources.conformance import ReachConformance
 
 NAIVE = datetime(2026, 11, 20, 6, 0, 0, 5)  # noqa: DTZ001 - many databases know no zone
 QUERY = "select id, day, amount from closings where id > :cursor order by id"
@@ -198,7 +198,6 @@ async def test_any_connection_will_do(base: Path) -> None:
 
 class TableHarness:
     ordered = True
-    breaks = True
 
     def __init__(self, base: Path) -> None:
         self.base = base
@@ -223,7 +222,7 @@ class TableHarness:
         (self.base / "away.db").rename(self.base / "shop.db")
 
 
-class TestTableConformance(SourceConformance):
+class TestTableConformance(ReachConformance):
     @pytest.fixture
     async def harness(self, base: Path) -> TableHarness:
         return TableHarness(base)

@@ -19,7 +19,7 @@ def command(as_json: options.AsJson = False, project: options.InProject = None) 
 
     def show() -> None:
         for name, value in totals.items():
-            out.console.print(f"{name}: {escape(_spelled(value))}")
+            out.console.print(f"{name}: {escape(out.spelled(value))}")
         for sentence in wrong:
             out.console.print(f"[red]✕[/] {escape(sentence)}")
         out.note(
@@ -31,7 +31,3 @@ def command(as_json: options.AsJson = False, project: options.InProject = None) 
     out.emit({"balances": not wrong, "wrong": wrong, "totals": totals}, as_json, show)
     if wrong:
         raise typer.Exit(1)
-
-
-def _spelled(value: Json) -> str:
-    return ", ".join(f"{v} {k}" for k, v in value.items()) if isinstance(value, dict) else str(value)

@@ -6,6 +6,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -66,9 +67,10 @@ async def _play(root: Path, speed: float, headless: bool) -> Verdict:
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C: what was made is removed
-    clock = FastClock(clock_at("00:00"), PACE * speed)
+    clock = FastClock(clock_at("00:00"))
     async with staged(root, clock) as stage:
         await seed(stage)
+        clock.pace(PACE * speed)
         if headless:
             await _hurry(stage)
         else:
@@ -80,7 +82,7 @@ async def _hurry(stage: Stage) -> None:
     for step in STORY:
         stage.clock.put_forward(clock_at(step.at))
         await step.act(stage)
-        await stage.until(step.expect, lambda step=step: step.holds(stage))
+        await stage.until(step.expect, partial(step.holds, stage))
 
 
 async def _perform(stage: Stage, clock: FastClock, root: Path) -> None:
@@ -96,7 +98,7 @@ async def _perform(stage: Stage, clock: FastClock, root: Path) -> None:
                 await clock.sleep_until(clock_at(step.at))
                 show.said(step.say)
                 await step.act(stage)
-                await stage.until(step.expect, lambda step=step: step.holds(stage))
+                await stage.until(step.expect, partial(step.holds, stage))
             await clock.sleep_until(clock_at(END))
         finally:
             drawing.cancel()

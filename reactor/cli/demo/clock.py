@@ -10,10 +10,19 @@ LONGEST = 0.5
 
 
 class FastClock:
-    """`rate` seconds pass on it for one that passes here."""
+    """`rate` seconds pass on it for one that passes here: one, until it is told another pace."""
 
-    def __init__(self, start: Instant, rate: float) -> None:
-        self._at, self._since, self.rate = start, time.monotonic(), rate
+    def __init__(self, start: Instant) -> None:
+        self._at, self._since, self.rate = start, time.monotonic(), 1.0
+        self._moved = asyncio.Event()
+
+    def pace(self, rate: float) -> None:
+        """From now on it runs so many times as fast as the world."""
+        self._at, self._since, self.rate = self.now(), time.monotonic(), rate
+        self._wake()
+
+    def _wake(self) -> None:
+        self._moved.set()
         self._moved = asyncio.Event()
 
     def now(self) -> Instant:
@@ -23,8 +32,7 @@ class FastClock:
         """Never back."""
         if to > self.now():
             self._at, self._since = to, time.monotonic()
-            self._moved.set()
-            self._moved = asyncio.Event()
+            self._wake()
 
     async def sleep(self, length: int) -> None:
         await asyncio.sleep(length / 1e6)

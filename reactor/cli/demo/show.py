@@ -14,6 +14,7 @@ from reactor.cli.demo.verdict import Verdict
 from reactor.core.graph import Graph
 from reactor.model.commands import Alert, Announced, Noted
 from reactor.model.partitions import moment
+from reactor.model.run import RunState
 from reactor.service.views.board import Row, board
 from reactor.service.views.words import called
 
@@ -61,15 +62,17 @@ class Show:
     def _noted(self, told: Noted) -> None:
         run, attempt = told.run, told.attempt
         if attempt.error:
-            self.line(
-                f"[red]✕[/] {run.task} {run.key} attempt {attempt.number}: {escape(attempt.error)}; it will be tried again"
-            )
+            self.line(f"[red]✕[/] {run.task} {run.key} attempt {attempt.number}: {escape(attempt.error)}{_next(told)}")
         else:
             checks = ", ".join(f"{c.check} {'ok' if c.passed else 'failed'}" for c in attempt.checks)
             self.line(f"[blue]▶[/] {run.task} {run.key} attempt {attempt.number} succeeded  {checks}")
 
     def _alert(self, alert: Alert) -> None:
         self.line(f"[red]![/] {escape(alert.text)}  [bright_black]→ {escape(alert.owner)}[/]")
+
+
+def _next(told: Noted) -> str:
+    return "; it is tried again" if told.run.state is RunState.RETRYING else ""
 
 
 def _drawn(rows: list[Row]) -> Table:
@@ -90,7 +93,7 @@ def summary(verdict: Verdict) -> None:
         f"{'s' * (len(verdict.alerts) != 1)}; {len(verdict.lost)} lost, {len(verdict.doubled)} doubled, {len(verdict.early)} early."
     )
     for name, value in verdict.totals.items():
-        out.console.print(f"  {name}: {escape(str(value))}")
+        out.console.print(f"  {name}: {escape(out.spelled(value))}")
     for sentence in (*verdict.lost, *verdict.doubled, *verdict.early, *verdict.wrong, *verdict.unbalanced):
         out.console.print(f"[red]✕[/] {escape(sentence)}")
     if verdict.ok:

@@ -40,14 +40,14 @@ class Stage:
         runner.service.listeners.append(self._heard)
 
     def _heard(self, announced: Sequence[Announced], noted: Sequence[Noted]) -> None:
-        for a in announced:
-            self.versions[a.readiness.asset, a.readiness.partition] = a.version
-            for tell in self.on_announced:
-                tell(a)
         for n in noted:
             self.noted.append(n)
             for say in self.on_noted:
                 say(n)
+        for a in announced:
+            self.versions[a.readiness.asset, a.readiness.partition] = a.version
+            for tell in self.on_announced:
+                tell(a)
 
     async def publish(self, records: Sequence[object]) -> None:
         """Through the door that everybody uses."""

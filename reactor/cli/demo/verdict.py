@@ -68,7 +68,7 @@ def _early(run: Run) -> list[str]:
     """A run of a day that began before all of the day's parts were there."""
     if run.task != "build_revenue":
         return []
-    parts = Counter(i.asset for i in run.inputs)
+    parts = Counter(str(i.asset) for i in run.inputs)
     whole = {"orders": 24, "refunds": 1, "payments": 1, "subscriptions": 1}
     missing = [f"{n - parts[a]} of {a}" for a, n in whole.items() if parts[a] < n]
     late = [i.asset for i in run.inputs if run.started is not None and i.at > run.started]

@@ -40,7 +40,9 @@ class Link:
                 timeout=wait,
                 cached_statements=256,
             )
-            connection._thread.daemon = True  # a connection that nobody closed keeps no process alive: what was told is durable
+            connection._thread.daemon = (
+                True  # a connection that nobody closed keeps no process alive: what was told is durable
+            )
             await connection
         except sqlite3.Error as error:
             raise told(error, path) from error

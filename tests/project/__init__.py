@@ -1,0 +1,1 @@
+"""Tests of projects: settings, definitions, scaffold, the example and the README."""
