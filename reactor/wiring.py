@@ -130,6 +130,7 @@ class Assembly:
             make_sources=self.sources.make,
             telemetry=self.telemetry,
             tell=self._tell,
+            forget_logs=logs.forget,
             labels=labels,
         )
 

@@ -8,6 +8,7 @@ spelled out, and lines are lines.
 import logging
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -58,6 +59,15 @@ class FileLogs:
             NotFound: this can be no run's id.
         """
         return _lines(self._path(run, attempt))
+
+    def forget(self, before: Instant) -> int:
+        """Removes the logs of runs that wrote nothing since `before`. Returns how many runs went; blocks, so call it off the loop."""
+        gone = 0
+        for folder in self._folder.glob("*/"):
+            if max((f.stat().st_mtime_ns for f in folder.iterdir()), default=0) // 1000 < before:
+                shutil.rmtree(folder, ignore_errors=True)
+                gone += 1
+        return gone
 
     def _path(self, run: RunId, attempt: int) -> Path:
         if not _RUN.fullmatch(run):

@@ -34,6 +34,12 @@ RETENTION_PAUSE = 60_000_000
 MakeSources = Callable[[Sequence[SourceSpec]], Mapping[SourceName, Source]]
 """One source for each spec, new at each call."""
 TellAlert = Callable[[Alert], None]
+ForgetLogs = Callable[[Instant], int]
+
+
+def _no_logs(before: Instant) -> int:
+    """Where attempts keep no logs."""
+    return 0
 
 
 class Parts:
@@ -50,8 +56,10 @@ class Parts:
         make_sources: MakeSources,
         telemetry: Telemetry,
         tell: TellAlert,
+        forget_logs: ForgetLogs = _no_logs,
         labels: Labels = nothing,
     ) -> None:
+        self.forget_logs = forget_logs
         self.graph, self.writer, self.clock, self.ids = graph, writer, clock, ids
         self.executors, self.make_sources, self.telemetry, self.tell, self.labels = (
             executors,
@@ -161,6 +169,7 @@ class Service:
             week = 7 * 86_400_000_000
             while await self._parts.writer.forget(Instant(now - self._retention), Instant(now - week), RETENTION_STEP):
                 await asyncio.sleep(0.05)
+            await asyncio.to_thread(self._parts.forget_logs, Instant(now - self._retention))
 
     # --- sources
 
