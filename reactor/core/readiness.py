@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from reactor.core.graph import Graph, Node
+from reactor.core.migrate import migrate
 from reactor.core.plan import Term, accepts, feed
 from reactor.core.runs import child, request
 from reactor.core.state import State
@@ -115,6 +116,8 @@ def offer(
 def _collect(
     graph: Graph, state: State, node: Node, key: WaitKey, items: tuple[Item, ...], now: Instant, ids: Ids
 ) -> None:
+    if state.waits[node.name, key].plan != node.plan.digest:
+        migrate(graph, state, node, key, now, ids)
     wait = state.waits[node.name, key]
     fresh = not wait.items and not wait.generation  # else its key was looked at before
     wrong = node.partitions.refuse(key) if fresh and node.partitions is not None else None

@@ -240,7 +240,7 @@ def on_lost(graph: Graph, state: State, lost: Lost, now: Instant, ids: Ids) -> N
             now,
             ids,
         )
-    elif run.lost + 1 > LOST_AT_MOST:
+    elif not lost.drained and run.lost + 1 > LOST_AT_MOST:
         error = f"the engine died {run.lost + 1} times while this ran, so it is taken for the cause. Look at its log, then try it again."
         closed = replace(run, state=moved(run, Move.FAIL), ended=now, lost=run.lost + 1, error=error)
         _close(graph, state, closed, attempt, now, ids)
@@ -248,7 +248,7 @@ def on_lost(graph: Graph, state: State, lost: Lost, now: Instant, ids: Ids) -> N
     else:
         state.changes.attempts.append(attempt)
         state.changes.commands.append(Noted(run, attempt))
-        start(graph, state, replace(run, lost=run.lost + 1), now, ids)
+        start(graph, state, replace(run, lost=run.lost + (not lost.drained)), now, ids)
 
 
 def on_cancel(graph: Graph, state: State, ask: CancelRun, now: Instant, ids: Ids) -> str | None:

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 import msgspec
 
 from reactor.core.graph import Graph
-from reactor.core.plan import accepts, feed
+from reactor.core.migrate import migrate
 from reactor.core.readiness import accept, announce, output_partition
-from reactor.core.runs import on_again, on_cancel, on_lost, on_outcome, on_resumed, on_retry_due, request
+from reactor.core.runs import on_again, on_cancel, on_lost, on_outcome, on_resumed, on_retry_due
 from reactor.core.state import PlaceKey, SlotKey, State
 from reactor.model.commands import Alert, AlertKind
 from reactor.model.condition import SCHEDULE
-from reactor.model.events import Dispose, Item, Json, Readiness, Ready
+from reactor.model.events import Json, Readiness, Ready
 from reactor.model.ids import AssetName, Instant, Owner, PartitionKey, RunId
 from reactor.model.outcome import (
     CancelRun,
@@ -72,8 +72,9 @@ def needs_of_ready(graph: Graph, ready: Ready, into: Needs) -> None:
         into.slots.add((ready.asset, ready.partition))
     fields: Mapping[str, Json] | None = None
     for node, terms in graph.consumers.get(ready.asset, ()):
-        if node.plan.rule.key_field is not None and fields is None:
-            fields = {"partition": ready.partition, **ready.evidence}
+        if node.plan.rule.key_field is not None and fields is None:  # as the ledger will read it: a date is a text there
+            evidence = msgspec.json.decode(ready.body) if ready.body else ready.evidence
+            fields = {"partition": ready.partition, **evidence}
         for term in terms:
             for key in graph.keys(node, term, ready.partition, fields):
                 into.waits.add((node.name, key))
@@ -137,41 +138,6 @@ def _on_deadline(graph: Graph, state: State, event: DeadlineDue, now: Instant) -
 
 
 def _on_rule_changed(graph: Graph, state: State, event: RuleChanged, now: Instant, ids: Ids) -> None:
-    """An open wait moves to the new rule: each item to the operands that accept it now. Nothing is dropped without a line in the ledger."""
-    wait, node = state.waits[event.task, event.key], graph.nodes.get(event.task)
-    if node is None or wait.plan == node.plan.digest or not wait.items:
-        return
-    fresh: list[tuple[Item, ...]] = []
-    for seq, item in {i.seq: i for i in wait.items}.items():
-        fields = {"partition": item.partition, **msgspec.json.decode(item.evidence)}
-        placed = tuple(
-            msgspec.structs.replace(item, operand=t.index)
-            for t in node.plan.terms_of(item.asset)
-            if accepts(t, fields)[0] and event.key in graph.keys(node, t, item.partition, fields)
-        )
-        if placed:
-            fresh.append(placed)
-        elif not item.used:
-            state.dispose(
-                item,
-                node.name,
-                Dispose.RELEASED,
-                f"the rule was changed and does not ask for event {seq} any more",
-                now,
-            )
-    _rebuild(graph, state, wait, fresh, now, ids)
-
-
-def _rebuild(graph: Graph, state: State, wait: Wait, fresh: list[tuple[Item, ...]], now: Instant, ids: Ids) -> None:
-    node = graph.nodes[wait.task]
-    state.put_wait(Wait(wait.task, wait.key, wait.generation, (), wait.since, node.plan.digest))
-    waiting = [items for items in fresh if not items[0].used]
-    settled = tuple(i for items in fresh if items[0].used for i in items)
-    state.put_wait(msgspec.structs.replace(state.waits[wait.task, wait.key], items=settled))
-    for items in waiting:
-        fed = feed(node.plan, state.waits[wait.task, wait.key], items, now)
-        for item, outcome, detail in fed.gone:
-            state.dispose(item, node.name, outcome, detail, now)
-        state.put_wait(fed.wait)
-        if fed.start is not None:
-            request(graph, state, node, wait.key, fed.start, now, ids)
+    node = graph.nodes.get(event.task)
+    if node is not None:
+        migrate(graph, state, node, event.key, now, ids)

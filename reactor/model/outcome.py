@@ -55,6 +55,8 @@ class Lost(msgspec.Struct, frozen=True):
 
     run: RunId
     token: int
+    drained: bool = False
+    """That engine was told to stop and left the attempt on purpose: the run is not suspected of its end."""
 
 
 class CancelRun(msgspec.Struct, frozen=True):

@@ -8,14 +8,14 @@ event falls with the batch.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from reactor.core.admit import Admitted, Judged, admit
 from reactor.core.graph import Graph
 from reactor.core.state import Changes, State
 from reactor.core.step import Needs, fill, needs, needs_of_ready, step
 from reactor.model.commands import Alert, AlertKind, Announced, CancelAttempt, Command, Noted, SetTimer, StartAttempt
-from reactor.model.errors import ReactorError, StoreFull
+from reactor.model.errors import ReactorError, StoreFull, Unreachable
 from reactor.model.events import Readiness, encode_payload, evidence_json
 from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceName
 from reactor.model.outcome import Lost, Resumed, StepEvent
@@ -40,6 +40,9 @@ DEAD_LETTERS = Lane("dead letters")
 """Readiness out of a retried dead letter stands in this lane: its first arrival was accounted for where it came from."""
 FULL_DISK_WAIT = 2_000_000
 """Microseconds between two tries to write to a full disk."""
+DRAINED = "drained"
+"""The ledger's note of the engine, by its epoch, that ended in peace."""
+STOPPED = "The service stopped before this was durable. Ask again once it runs; where it was done after all, it is not done twice."
 
 
 class Engine:
@@ -60,6 +63,9 @@ class Engine:
         self._asks: deque[Ask] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._over = False
+        self._next_graph: Graph | None = None
+        self._told_dead: dict[SensorName, int] = {}
         self._running = 0
         self._acts: Acts | None = None
 
@@ -70,9 +76,14 @@ class Engine:
         restored = await self._writer.restore(holder)
         self._restore(restored)
         self._acts = acts
-        lost = [Lost(r.id, r.token) for r in restored.open_runs if r.state is RunState.RUNNING]
+        drained = self.meta.get(DRAINED) == str(self._epoch - 1)
+        lost = [Lost(r.id, r.token, drained) for r in restored.open_runs if r.state is RunState.RUNNING]
         self.ask([*lost, Resumed()])
-        for run in restored.open_runs:
+        self._set_timers(acts)
+
+    def _set_timers(self, acts: Acts) -> None:
+        """Retries that are waited for. One that is set twice is harmless: the second finds its token spent."""
+        for run in self.state.runs.values():
             if run.state is RunState.RETRYING and run.next_at is not None:
                 acts.set_timer(SetTimer(run.id, run.token, run.next_at))
 
@@ -84,31 +95,49 @@ class Engine:
         self.meta = restored.meta
 
     async def run(self) -> None:
-        """Works until `stop` was called and nothing is left. Raises where going on could break a promise."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while arrivals_or_asks := self._take():
-                await self._commit(*arrivals_or_asks)
-            if self._stopping:
-                return
+        """Works until `stop` was called and nothing is left. Raises where going on could break a promise; nobody waits for it then."""
+        arrivals: list[Arrival] = []
+        asks: list[Ask] = []
+        try:
+            while not (self._stopping and not self._wake.is_set()):
+                await self._wake.wait()
+                self._wake.clear()
+                while work := self._take():
+                    arrivals, asks = work
+                    await self._commit(arrivals, asks)
+        finally:
+            self._over = True
+            _let_go([*arrivals, *self._arrivals], [*asks, *self._asks])
 
-    def stop(self) -> None:
+    def stop(self, *, drained: bool = False) -> None:
+        """`drained`: nobody was killed; the next engine may read that attempts were left to it on purpose."""
+        if drained:
+            self.ask([], Transaction(meta={DRAINED: str(self._epoch)}))
         self._stopping = True
         self._wake.set()
 
-    def change_graph(self, graph: Graph) -> None:
-        """New definitions. Open runs and waits stay; between two transactions, so no event is judged by half of each."""
+    async def change_graph(self, graph: Graph) -> None:
+        """New definitions. Open runs and waits stay. They hold from one transaction to the next, so no event is judged by half of each."""
+        self._next_graph = graph
+        await self.answer([Resumed()])
+
+    def _turn_to(self, graph: Graph) -> None:
+        """Arrivals that wait were judged by sensors that are gone: nothing of them was acknowledged, so their source hands them over again."""
         runs = list(self.state.runs.values())
-        seq, order = self.state.next_seq, self.state.next_order
-        self.graph = graph
-        self.state = State(seq, order)
+        self.graph, self._next_graph = graph, None
+        self.state = State(self.state.next_seq, self.state.next_order)
         self.state.adopt(graph, runs)
-        self.ask([Resumed()])
+        _let_go(self._arrivals, ())
+        self._arrivals.clear()
+        if self._acts is not None:
+            self._set_timers(self._acts)
 
     # --- what it is handed
 
     def arrive(self, arrival: Arrival) -> None:
+        if self._over:
+            arrival.done.cancel()
+            return
         self._arrivals.append(arrival)
         self._wake.set()
 
@@ -127,7 +156,13 @@ class Engine:
     async def answer(
         self, events: list[StepEvent], also: Transaction | None = None, judged: Judged | None = None
     ) -> str | None:
-        """A person's command: returns once it is durable, with why it was refused where it was. `judged`: a dead letter's second chance."""
+        """A person's command: returns once it is durable, with why it was refused where it was. `judged`: a dead letter's second chance.
+
+        Raises:
+            Unreachable: the engine stopped before it was durable.
+        """
+        if self._over:
+            raise Unreachable(STOPPED)
         future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._asks.append(Ask(events, future, also, judged))
         self._wake.set()
@@ -143,6 +178,8 @@ class Engine:
         return self.trouble
 
     def _take(self) -> tuple[list[Arrival], list[Ask]] | None:
+        if self._next_graph is not None:
+            self._turn_to(self._next_graph)
         asks: list[Ask] = []
         count = 0
         while self._asks and count < CHANGES_AT_MOST:
@@ -279,22 +316,29 @@ class Engine:
 
     def _alert_dead(self, arrival: Arrival, now: Instant) -> None:
         """One alert an hour and sensor, however many events die."""
+        hour = now // 3_600_000_000
         for sensor in sorted({d.sensor for j in arrival.judged for d in j.dead}):
+            if self._told_dead.get(SensorName(sensor)) == hour:
+                continue
+            self._told_dead[SensorName(sensor)] = hour
             first = next(d for j in arrival.judged for d in j.dead if d.sensor == sensor)
             text = (
                 f"events of {arrival.batch.source} went to the dead letters: {first.reason}. See `reactor dead list`."
             )
-            key = f"dead/{sensor}/{now // 3_600_000_000}"
+            key = f"dead/{sensor}/{hour}"
             alert = Alert(key, AlertKind.DEAD_LETTER, Owner(""), sensor, text, now)
             self.state.changes.alerts.append(alert)
             self.state.changes.commands.append(alert)
 
     async def _write(self, tx: Transaction) -> None:
-        """Commits. A full disk is waited for: nothing was acknowledged, so nothing is lost, and the sources stand still meanwhile."""
+        """Commits. A full disk is waited for: nothing was acknowledged, so nothing is lost, and the sources stand still meanwhile.
+        An engine that was told to stop does not wait: what it could not write is handed over again."""
         while True:
             try:
                 appended = await self._writer.commit(tx)
             except StoreFull as error:
+                if self._stopping:
+                    raise
                 if self.trouble is None:
                     log.error("%s", error)
                 self.trouble = str(error)
@@ -341,6 +385,15 @@ class Engine:
         if len(self.state.waits) > CACHE_AT_MOST:
             self.state.waits.clear()
         self.state.closed.clear()
+
+
+def _let_go(arrivals: Iterable[Arrival], asks: Iterable[Ask]) -> None:
+    """Nobody waits for what will never be durable."""
+    for arrival in arrivals:
+        arrival.done.cancel()
+    for ask in asks:
+        if ask.answer is not None and not ask.answer.done():
+            ask.answer.set_exception(Unreachable(STOPPED))
 
 
 def _admit(arrival: Arrival, seen: dict[str, set[str]]) -> Admitted:

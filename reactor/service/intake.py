@@ -5,24 +5,24 @@ wrongly or takes too long costs its event, never its topic: the event goes to th
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from reactor.core.admit import Judged
 from reactor.model.errors import ReactorError
-from reactor.model.events import RawEvent
 from reactor.model.ids import Lane, SourceName
 from reactor.service.engine import Engine
 from reactor.service.judge import SourceJudge
 from reactor.service.work import Arrival
 from reactor.sources.base import Batch, LaneStart, Source
-from reactor.store.base import SensorState
 
 log = logging.getLogger(__name__)
 
 UNDER_WAY = 4
 """Batches of one source that may be on their way through the engine at once."""
+DRAIN_AT_MOST = 10
+"""Seconds that a source which stops waits for what is under way."""
 
 Unseen = Callable[[SourceName, Sequence[str]], Awaitable[set[str]]]
 
@@ -39,6 +39,7 @@ class Intake:
         self._seen = seen
         self._under_way: deque[tuple[Batch, asyncio.Future[None]]] = deque()
         self._acknowledger: asyncio.Task[None] | None = None
+        self._judging = asyncio.Lock()
         self._freed = asyncio.Event()
         self._durable = asyncio.Event()
 
@@ -64,18 +65,29 @@ class Intake:
 
     async def _take(self, batch: Batch) -> None:
         batch = self._unread(batch)
+        self._refuse_hole(batch)
         if batch.until <= batch.first and (batch.source, batch.lane) in self._engine.lanes:
             self._already_durable(batch)
             return
         while len(self._under_way) >= UNDER_WAY:
             self._freed.clear()
             await self._freed.wait()
-        known = await self._known(batch)
-        judged, states = await self.judge.judge(batch, known)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._under_way.append((batch, done))
-        done.add_done_callback(lambda _: self._durable.set())
-        self._engine.arrive(Arrival(batch, judged, states, done))
+        async with self._judging:
+            known = await self._known(batch)
+            judged, states = await self.judge.judge(batch, known)
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._under_way.append((batch, done))
+            done.add_done_callback(lambda _: self._durable.set())
+            self._engine.arrive(Arrival(batch, judged, states, done))
+
+    @contextlib.asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[None]:
+        """Meanwhile no batch is judged or under way: what the sensors remember now is what the ledger holds."""
+        async with self._judging:
+            waiting = [done for _, done in self._under_way]
+            if waiting:
+                await asyncio.wait(waiting)
+            yield
 
     def _already_durable(self, batch: Batch) -> None:
         """Nothing new in it, but the source hears of every batch that it handed over, in order. (An empty batch of a lane that is not known yet goes
@@ -87,15 +99,28 @@ class Intake:
 
     def _unread(self, batch: Batch) -> Batch:
         """A source may hand over again what was durable already (a group that was rewound, a broker that came back): that is cut off."""
-        at = self._engine.lanes.get((batch.source, batch.lane))
-        pending = next((b.until for b, _ in reversed(self._under_way) if b.lane == batch.lane), None)
-        position = pending if pending is not None else at.position if at is not None else None
+        position = self._position(batch)
         if position is None or batch.first >= position:
             return batch
         batch.events = [e for e in batch.events if e.position >= position]
-        batch.first = min(position, max(batch.until, position))
+        batch.first = position
         batch.until = max(batch.until, position)
         return batch
+
+    def _position(self, batch: Batch) -> int | None:
+        """Where its lane will stand once all that is under way is durable. None: it was never read."""
+        at = self._engine.lanes.get((batch.source, batch.lane))
+        pending = next((b.until for b, _ in reversed(self._under_way) if b.lane == batch.lane), None)
+        return pending if pending is not None else at.position if at is not None else None
+
+    def _refuse_hole(self, batch: Batch) -> None:
+        """Positions that a source leaves out unsaid would be lost in silence; the ledger would refuse them, and stop every other source too."""
+        position = self._position(batch)
+        if position is not None and batch.first > position:
+            raise ReactorError(
+                f"Lane {batch.lane} of {batch.source} went on at {batch.first}, but the ledger stands at {position}, and nothing says what "
+                f"became of the {batch.first - position} positions between. Restart the service: the lane is read again from {position}."
+            )
 
     async def _known(self, batch: Batch) -> set[str]:
         """The ids of this batch that had their effect before: a sensor with a memory must not count them twice."""
@@ -110,29 +135,31 @@ class Intake:
         while True:
             await self._durable.wait()
             self._durable.clear()
-            while self._under_way and self._under_way[0][1].done():
-                batch, _ = self._under_way.popleft()
-                self._freed.set()
-                try:
-                    await self.source.done(batch)
-                except Exception:
-                    log.exception(
-                        "Source %s could not be told that a batch is durable; it may send it again.", batch.source
-                    )
+            await self._tell_durable()
+
+    async def _tell_durable(self) -> None:
+        """Up to the first that is not durable: none behind it is told before it. What the engine let go of never will be."""
+        while self._under_way and self._under_way[0][1].done():
+            batch, done = self._under_way[0]
+            if done.cancelled():
+                return
+            self._under_way.popleft()
+            self._freed.set()
+            try:
+                await self.source.done(batch)
+            except Exception:
+                log.exception(
+                    "Source %s could not be told that a batch is durable; it may send it again.", batch.source
+                )
 
     async def _drain(self) -> None:
         """What is under way becomes durable and is acknowledged, before the source is let go."""
         waiting = [done for _, done in self._under_way]
         if waiting:
-            await asyncio.wait(waiting, timeout=10)
-            await asyncio.sleep(0)
+            await asyncio.wait(waiting, timeout=DRAIN_AT_MOST)
         if self._acknowledger is not None:
             self._acknowledger.cancel()
             await asyncio.gather(self._acknowledger, return_exceptions=True)
-        for batch, done in self._under_way:
-            if done.done():
-                await self.source.done(batch)
+        await self._tell_durable()
         self._under_way.clear()
 
-
-__all__ = ["Intake", "Judged", "Mapping", "RawEvent", "SensorState"]

@@ -37,7 +37,7 @@ TellAlert = Callable[[Alert], None]
 ForgetLogs = Callable[[Instant], int]
 
 
-def _no_logs(before: Instant) -> int:
+def _no_logs(_: Instant) -> int:
     """Where attempts keep no logs."""
     return 0
 

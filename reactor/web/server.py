@@ -55,6 +55,7 @@ class Web:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     def start(self) -> None:
+        self._sock.listen(2048)  # from here on callers wait instead of being refused: the address is written down next
         self._task = asyncio.create_task(self._server.serve(sockets=[self._sock]), name="web")
 
     async def stop(self) -> None:

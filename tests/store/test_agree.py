@@ -33,7 +33,7 @@ TASKS = (TaskName("build"), TaskName("other"))
 
 Step = tuple[str, int, int, int]
 T = TypeVar("T")
-KINDS = ("event", "event", "event", "supersede", "fire", "fire", "move run", "move run", "merge", "misc", "wrong", "forget", "forget", "forget", "restart")
+KINDS = ("event", "event", "event", "supersede", "fire", "fire", "move run", "move run", "merge", "merge", "misc", "wrong", "forget", "forget", "forget", "restart")
 steps = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 7), st.integers(0, 7), st.integers(0, 7)), min_size=40, max_size=80)
 
 

@@ -36,7 +36,10 @@ def command(
     """A day of daily revenue in a minute. Exit code 1: something was lost, doubled or early."""
     logging.getLogger().addHandler(logging.NullHandler())  # the show tells what the log would
     with _project(keep) as root:
-        verdict = run_loop(_play(root, speed, headless=headless or as_json))
+        try:
+            verdict = run_loop(_play(root, speed, headless=headless or as_json))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None  # SIGTERM, which ends it as Ctrl-C does
     out.emit(
         {"ok": verdict.ok, **{f: getattr(verdict, f) for f in verdict.__struct_fields__}},
         as_json,

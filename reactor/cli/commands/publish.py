@@ -12,7 +12,7 @@ import typer
 from reactor.cli import options, out
 from reactor.cli.client import connect
 from reactor.cli.project import now, settings_of
-from reactor.model.errors import ConfigError, Unreachable
+from reactor.model.errors import ConfigError, StoreBusy, Unreachable
 from reactor.model.events import Json
 from reactor.model.source import Kafka
 from reactor.project.config import Settings
@@ -63,10 +63,13 @@ def _header(text: str) -> tuple[str, str]:
 def _send(settings: Settings, topic: str, words: list[dict[str, Json]]) -> None:
     try:
         connect(settings).post(f"/topics/{topic}", words)
-    except Unreachable:
+    except Unreachable as unreachable:
         if settings.kafka.servers != "embedded":
             raise
-        asyncio.run(_append(settings, topic, words))
+        try:
+            asyncio.run(_append(settings, topic, words))
+        except StoreBusy:
+            raise unreachable from None  # an engine is there: it only does not answer
 
 
 async def _append(settings: Settings, topic: str, words: list[dict[str, Json]]) -> None:

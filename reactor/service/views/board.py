@@ -63,7 +63,7 @@ async def board(
     for name in in_order(graph, only):
         many = partitions * HOURS if _hourly(graph, name) else partitions
         await read(reader, graph, known, name, many)
-        cells = tuple(judge(graph, known, name, key, now) for key in _keys(graph, known, name, now, many))
+        cells = tuple(judge(graph, known, name, key, now) for key in keys(graph, known, name, now, many))
         if only is None or name == only:
             rows.append(Row(name, graph.owner_of(name), graph.makers.get(name, ""), cells))
     return rows
@@ -106,7 +106,8 @@ def _hourly(graph: Graph, name: AssetName) -> bool:
     return time is not None and time.unit == "hour"
 
 
-def _keys(graph: Graph, known: Known, name: AssetName, now: Instant, many: int) -> list[PartitionKey]:
+def keys(graph: Graph, known: Known, name: AssetName, now: Instant, many: int) -> list[PartitionKey]:
+    """The partitions of an asset that something is known of, and the newest that has ended; the greatest first."""
     found = {p for a, p in known.slots if a == name}
     maker = graph.makers.get(name)
     if maker is not None and graph.nodes[maker].by_partition:

@@ -129,14 +129,27 @@ class _Asked:
     async def cell(self, asset: AssetName, partition: PartitionKey) -> Cell:
         """The state of the slot, judged like the board's, with everything above it."""
         for name in board.in_order(self.graph, asset):
-            if name != asset:
-                await board.read(self.reader, self.graph, self.known, name, board.HOURS * 2)
-                for key in [PartitionKey(p) for a, p in self.known.slots if a == name]:
-                    board.judge(self.graph, self.known, name, key, self.now)
-        slot = await self.reader.slot(asset, partition)
+            await board.read(self.reader, self.graph, self.known, name, board.HOURS * 2)
+            await self._read_one(name, partition)
+            for key in board.keys(self.graph, self.known, name, self.now, board.HOURS * 2):
+                board.judge(self.graph, self.known, name, key, self.now)
+            if self.graph.assets[name].partitions == self.graph.assets[asset].partitions:
+                board.judge(self.graph, self.known, name, partition, self.now)
+        return self.known.cells[asset, partition]
+
+    async def _read_one(self, name: AssetName, partition: PartitionKey) -> None:
+        """The very slot that is asked about may be older than those that a board shows."""
+        slot = await self.reader.slot(name, partition)
         if slot is not None:
-            self.known.slots[asset, partition] = slot
-        return board.judge(self.graph, self.known, asset, partition, self.now)
+            self.known.slots[name, partition] = slot
+        maker = self.graph.makers.get(name)
+        if maker is None:
+            return
+        for run in await self.reader.runs(RunFilter(task=maker, key=WaitKey(partition), limit=1)):
+            self.known.runs[maker, partition] = run
+        wait = await self.reader.wait(maker, WaitKey(partition))
+        if wait is not None:
+            self.known.waits[maker, partition] = wait
 
     def sources_of(self, asset: AssetName) -> list[str]:
         return [s.source.name for s in self.sensors.get(asset, ())]
@@ -226,9 +239,6 @@ class _Made(_Asked):
             _partition(self.graph, asset, key)
         wait = await self.reader.wait(node.name, key) or Wait(node.name, key)
         runs = await self.reader.runs(RunFilter(task=node.name, key=key, limit=SHOWN))
-        self.known.waits[node.name, key] = wait
-        if runs:
-            self.known.runs[node.name, key] = runs[0]
         cell = await self._cell_of(node, asset, key, [line_of(r) for r in runs])
         tree = await self._tree(node, key, explain(node, wait))
         ready = cell.state is SlotState.READY

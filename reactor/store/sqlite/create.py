@@ -31,13 +31,7 @@ def _make_file(path: Path) -> None:
 
 
 def _prepare(db: Db, path: Path) -> None:
-    schema.check(db, (scripts := schema.migrations()), str(path))
-    schema.convert(db)
-    _sync_folder(path)
-    schema.sound(db, str(path))
-    schema.migrate(db, scripts, str(path))
-    _sync_folder(path)
-    schema.settle(db)
+    schema.prepare(db, str(path), lambda: _sync_folder(path))
 
 
 def _sync_folder(path: Path) -> None:

@@ -74,19 +74,19 @@ class Forgetting:
     async def step(self, before: Instant, seen_before: Instant, most: int) -> int:
         """See `Writer.forget`."""
         kinds: list[tuple[Find, Remove, Instant]] = [
-            (_find_runs, _remove_runs, before),
+            (find_runs, remove_runs, before),
             (self._find_readiness, _remove_readiness, before),
             (_find_kept, _remove_kept, before),
             (_find_dead, _remove_dead, before),
             (_find_seen, _remove_seen, seen_before),
-            (_find_spans, _fold_spans, before),
+            (find_spans, fold_spans, before),
         ]
         finder = await self._keeper.link()
         gone = 0
         for find, remove, limit in kinds:
             found = await finder.run(find, limit, most - gone) if gone < most else ()
             if found:
-                gone += await self._writer.run(_transact, remove, found, limit, self._epoch)
+                gone += await self._writer.run(removed, remove, found, limit, self._epoch)
         return gone
 
     def _find_readiness(self, db: Db, before: Instant, most: int) -> Found:
@@ -110,7 +110,7 @@ class Forgetting:
         return found, at_end
 
 
-def _transact(db: Db, remove: Remove, found: Found, before: Instant, epoch: int) -> int:
+def removed(db: Db, remove: Remove, found: Found, before: Instant, epoch: int) -> int:
     def work() -> int:
         if db.execute("SELECT 1 FROM engine WHERE epoch = ?", (epoch,)).fetchone() is None:
             raise Fenced(not_the_holder(epoch))
@@ -127,11 +127,11 @@ def _count(db: Db, what: str, number: int) -> None:
 # --- runs, with their attempts
 
 
-def _find_runs(db: Db, before: Instant, most: int) -> Found:
+def find_runs(db: Db, before: Instant, most: int) -> Found:
     return [(r[0],) for r in db.execute(OLD_RUNS, (before, most)).fetchall()]
 
 
-def _remove_runs(db: Db, ids: Found, before: Instant) -> int:
+def remove_runs(db: Db, ids: Found, before: Instant) -> int:
     found = [r for r in select_keyed(db, THESE_RUNS, 1, ids) if r[4] is not None and r[4] < before]
     for id, task, state, inputs, _ in found:
         put(db, FORGET_USED, [(i.seq, task, id) for i in rows.items_of(inputs)])
@@ -204,7 +204,7 @@ def _remove_seen(db: Db, found: Found, before: Instant) -> int:
 # --- spans: old neighbours become one
 
 
-def _find_spans(db: Db, before: Instant, most: int) -> Found:
+def find_spans(db: Db, before: Instant, most: int) -> Found:
     found: list[list[Span]] = []
     for source, lane in db.execute("SELECT source, lane FROM lane").fetchall():
         old: list[Span] = []
@@ -221,7 +221,7 @@ def _find_spans(db: Db, before: Instant, most: int) -> Found:
     return found
 
 
-def _fold_spans(db: Db, found: Found, before: Instant) -> int:
+def fold_spans(db: Db, found: Found, before: Instant) -> int:
     gone = 0
     for old in found:
         whole: Span = old[0]

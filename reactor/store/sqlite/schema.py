@@ -4,7 +4,7 @@ Connection-agnostic (see `db`): the power-cut tests cut this very code at every 
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 
 from reactor.model.errors import ConfigError, StoreCorrupt, StoreTooNew
@@ -23,8 +23,20 @@ def migrations() -> list[str]:
     return [f.read_text(encoding="utf-8") for f in found]
 
 
+def prepare(db: Db, place: str, sync_folder: Callable[[], None]) -> None:
+    """From whatever the file holds to a ledger of this version. Nothing may be acknowledged before this returns."""
+    scripts = migrations()
+    check(db, scripts, place)
+    convert(db)
+    sync_folder()
+    sound(db, place)
+    migrate(db, scripts, place)
+    sync_folder()
+    settle(db)
+
+
 def convert(db: Db) -> None:
-    """The pragmas under which the file is made. Afterwards its folder must be synced, and `settle` called.
+    """The pragmas under which the file is made.
 
     EXTRA comes first: switching a fresh file to WAL removes its rollback journal, and a removal that the disk forgets brings that journal back
     and undoes the switch with everything that was acknowledged since. EXTRA syncs the folder; set after the switch it is too late.
