@@ -48,7 +48,7 @@ bench: $(STAMP)
 	$(BIN)/python -m tests.bench
 
 torture: $(STAMP)
-	REACTOR_TORTURE_KILLS=$(KILLS) $(BIN)/python -m pytest tests/crash -m slow
+	REACTOR_TORTURE_KILLS=$(KILLS) $(BIN)/python -m pytest tests/torture -rP
 
 lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

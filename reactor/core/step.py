@@ -72,7 +72,9 @@ def needs_of_ready(graph: Graph, ready: Ready, into: Needs) -> None:
         into.slots.add((ready.asset, ready.partition))
     fields: Mapping[str, Json] | None = None
     for node, terms in graph.consumers.get(ready.asset, ()):
-        if node.plan.rule.key_field is not None and fields is None:  # as the ledger will read it: a date is a text there
+        if (
+            node.plan.rule.key_field is not None and fields is None
+        ):  # as the ledger will read it: a date is a text there
             evidence = msgspec.json.decode(ready.body) if ready.body else ready.evidence
             fields = {"partition": ready.partition, **evidence}
         for term in terms:

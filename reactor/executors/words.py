@@ -91,7 +91,7 @@ def environment(around: Mapping[str, str], job: Job, evidence: str) -> dict[str,
         "REACTOR_PARTITION": job.partition,
         "REACTOR_KEY": job.key,
         "REACTOR_ATTEMPT": str(job.attempt),
-        "REACTOR_TOKEN": str(job.token),
+        "REACTOR_FENCING_TOKEN": str(job.token),
         "REACTOR_INPUTS": msgspec.json.encode(job.inputs).decode(),
         "REACTOR_EVIDENCE": evidence,
     }

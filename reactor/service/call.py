@@ -69,6 +69,12 @@ class Call:
     def state_bytes(self) -> bytes:
         return self._kept
 
+    def renewed(self) -> "Call":
+        """A twin that remembers what was kept last. A thread that was left behind holds the old one, and can spoil nothing any more."""
+        twin = Call(self.sensor, self._convert, self.whole_batch, self._kept)
+        twin.digest = self.digest
+        return twin
+
 
 def bind(sensor: AnySensor, state: bytes | None) -> Call:
     """The sensor, ready to be called.
@@ -131,16 +137,14 @@ def ready_of(graph: Graph, answer: object) -> Sequence[Ready]:
     if answer is None:
         return ()
     if isinstance(answer, Ready):
-        _check(graph, answer)
-        return (answer,)
+        return (_checked(graph, answer),)
     if isinstance(answer, (list, tuple)):
-        for one in answer:
-            if not isinstance(one, Ready):
-                raise BadAnswer(
-                    f"the sensor answered a list with {type(one).__name__} in it; each entry is made with Asset.ready(...)"
-                )
-            _check(graph, one)
-        return _merged(answer)
+        wrong = next((one for one in answer if not isinstance(one, Ready)), None)
+        if wrong is not None:
+            raise BadAnswer(
+                f"the sensor answered a list with {type(wrong).__name__} in it; each entry is made with Asset.ready(...)"
+            )
+        return _merged([_checked(graph, one) for one in answer])
     raise BadAnswer(
         f"the sensor answered {type(answer).__name__}; it answers None, or what Asset.ready(...) gives, or a list of these"
     )
@@ -151,17 +155,23 @@ def _merged(answers: Sequence[Ready]) -> Sequence[Ready]:
     return tuple({(r.asset, r.partition): r for r in answers}.values())
 
 
-def _check(graph: Graph, ready: Ready) -> None:
+def _checked(graph: Graph, ready: Ready) -> Ready:
+    """The answer with nothing in it that could stop the engine later, whoever made it."""
     asset = graph.assets.get(ready.asset)
     if asset is None and ready.asset in graph.schedules:
-        return
+        return ready
     if asset is None:
         raise BadAnswer(
             f"the sensor announced {ready.asset!r}, but no asset is called so.{nearest(ready.asset, graph.assets)}"
         )
     try:
-        asset.partition(ready.partition or None)
-        if not ready.body:  # made by hand, not by Asset.ready
-            evidence_json(ready.evidence)
-    except ValueError as error:
+        key = asset.partition(ready.partition or None)
+        if not key.isprintable():
+            key.encode()  # half a character, as in the name of a file that is no UTF-8, has no place in a database
+        if ready.body:
+            return ready if key == ready.partition else msgspec.structs.replace(ready, partition=key)
+        return msgspec.convert(
+            msgspec.structs.asdict(ready) | {"partition": key, "body": evidence_json(ready.evidence)}, Ready
+        )  # made by hand, not by Asset.ready
+    except (ValueError, msgspec.ValidationError) as error:
         raise BadAnswer(str(error)) from error

@@ -1,5 +1,6 @@
 """What people ask of the service: each is one transaction with its line in the audit log (G16)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
@@ -32,6 +33,8 @@ class Commands:
 
     def __init__(self, service: Service, reader: Callable[[], Awaitable[Reader]], clock: Clock) -> None:
         self._service, self._reader, self._clock = service, reader, clock
+        self._letters = asyncio.Lock()
+        """Two who deal with the same dead letter at once: the second finds it dealt with."""
 
     def _audit(self, actor: str, action: str, what: str, detail: str = "") -> Audit:
         return Audit(self._clock.now(), actor, action, what, detail)
@@ -65,7 +68,7 @@ class Commands:
     # --- dead letters
 
     async def _letter(self, id: int) -> DeadLetter:
-        letter = await (await self._reader()).dead_letter(id)
+        letter = await (await self._reader()).dead_letter(id) if id < 1 << 63 else None
         if letter is None:
             raise NotFound(f"There is no dead letter {id}. `reactor dead list` lists them.")
         if letter.state != "open":
@@ -73,16 +76,20 @@ class Commands:
         return letter
 
     async def drop_dead(self, id: int, actor: str, reason: str) -> None:
-        await self._letter(id)
         note = Transaction(
             dead_moved=[(id, "dropped")], audits=[self._audit(actor, "drop dead letter", str(id), reason)]
         )
-        await self._service.engine.answer([], note)
+        async with self._letters:
+            await self._letter(id)
+            await self._service.engine.answer([], note)
 
     async def retry_dead(self, id: int, actor: str) -> int:
         """Puts the event before its sensor once more. Returns how many partitions it made ready; raises Refused with the reason where it fails
         again, and the letter stays where it is."""
-        letter = await self._letter(id)
+        async with self._letters:
+            return await self._retry(await self._letter(id), id, actor)
+
+    async def _retry(self, letter: DeadLetter, id: int, actor: str) -> int:
         intake = self._service.intakes.get(letter.source)
         if intake is None:
             near = nearest(letter.source, self._service.intakes)
@@ -90,13 +97,16 @@ class Commands:
         spec = next(c.sensor.source for c in intake.judge.calls)
         event = RawEvent(_decode(letter, _PAYLOAD[type(spec)]), id)
         batch = Batch(letter.source, letter.lane, id, id + 1, [event])
-        judged = await intake.judge.judge_again(batch, letter.sensor or intake.judge.calls[0].sensor.name)
-        if judged is None:
-            raise Refused(f"Sensor {letter.sensor!r} does not read {letter.source} any more.")
-        if judged.dead:
-            raise Refused(f"It failed again: {judged.dead[0].reason}. The letter stays in the list.")
-        note = Transaction(dead_moved=[(id, "retried")], audits=[self._audit(actor, "retry dead letter", str(id))])
-        await self._service.engine.answer([], note, judged)
+        async with intake.at_rest():  # so that what the sensor remembers is written in its order
+            found = await intake.judge.judge_again(batch, letter.sensor or intake.judge.calls[0].sensor.name)
+            if found is None:
+                raise Refused(f"Sensor {letter.sensor!r} does not read {letter.source} any more.")
+            judged, states = found
+            if judged.dead:
+                raise Refused(f"It failed again: {judged.dead[0].reason}. The letter stays in the list.")
+            audit = self._audit(actor, "retry dead letter", str(id))
+            note = Transaction(dead_moved=[(id, "retried")], audits=[audit], states=states)
+            await self._service.engine.answer([], note, judged)
         return len(judged.ready)
 
 

@@ -20,8 +20,15 @@ class Dispatch:
         self._executors = executors
         self._clock = clock
         self._report = report
+        self._closing = False
+
+    def close(self) -> None:
+        """The service drains: what would begin from now on is left to the next engine."""
+        self._closing = True
 
     def start(self, graph: Graph, command: StartAttempt) -> None:
+        if self._closing:
+            return
         run = command.run
         node = graph.nodes.get(run.task)
         if node is None:

@@ -24,6 +24,11 @@ UNDER_WAY = 4
 DRAIN_AT_MOST = 10
 """Seconds that a source which stops waits for what is under way."""
 
+
+class _LetGoError(Exception):
+    """The engine ended, or turned to new definitions, before a batch was durable: nothing behind it is handed over."""
+
+
 Unseen = Callable[[SourceName, Sequence[str]], Awaitable[set[str]]]
 
 
@@ -55,8 +60,8 @@ class Intake:
             await self.source.start(lanes)
             async for batch in self.source.batches():
                 await self._take(batch)
-        except asyncio.CancelledError:
-            raise
+        except _LetGoError:
+            log.debug("Source %s: the engine takes no more.", self.source.name)
         except Exception as error:
             self.error = f"{type(error).__name__}: {error}" if not isinstance(error, ReactorError) else str(error)
             log.exception("Source %s stopped; its position stays where it is. %s", self.source.name, self.error)
@@ -72,6 +77,8 @@ class Intake:
         while len(self._under_way) >= UNDER_WAY:
             self._freed.clear()
             await self._freed.wait()
+            if self._under_way and self._under_way[0][1].cancelled():
+                raise _LetGoError
         async with self._judging:
             known = await self._known(batch)
             judged, states = await self.judge.judge(batch, known)
@@ -142,6 +149,7 @@ class Intake:
         while self._under_way and self._under_way[0][1].done():
             batch, done = self._under_way[0]
             if done.cancelled():
+                self._freed.set()
                 return
             self._under_way.popleft()
             self._freed.set()
@@ -162,4 +170,3 @@ class Intake:
             await asyncio.gather(self._acknowledger, return_exceptions=True)
         await self._tell_durable()
         self._under_way.clear()
-

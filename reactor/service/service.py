@@ -1,17 +1,19 @@
 """The service: one process with everything in it, from its start to its end."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from reactor.core.admit import REMEMBERED
 from reactor.core.graph import Graph
 from reactor.executors.base import Executor
 from reactor.model.commands import Alert, Announced, CancelAttempt, Noted, SetTimer, StartAttempt
+from reactor.model.errors import StoreFull
 from reactor.model.ids import Instant, SourceName
 from reactor.model.outcome import RuleChanged, StepEvent
 from reactor.model.ports import Clock, Ids
 from reactor.model.source import SourceSpec
+from reactor.service.call import bind
 from reactor.service.dispatch import Dispatch
 from reactor.service.engine import Engine
 from reactor.service.intake import Intake
@@ -30,6 +32,10 @@ PLANS = "plan of "
 MIGRATED_AT_ONCE = 500
 RETENTION_STEP = 2_000
 RETENTION_PAUSE = 60_000_000
+RETENTION_BREATH = 50_000
+"""Microseconds between two steps, for those who have events to write."""
+STOP_AT_MOST = 15
+"""Seconds that sources have to stop, before they are left."""
 
 MakeSources = Callable[[Sequence[SourceSpec]], Mapping[SourceName, Source]]
 """One source for each spec, new at each call."""
@@ -85,6 +91,7 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self._readers: dict[SourceName, asyncio.Task[None]] = {}
         self._engine_task: asyncio.Task[None] | None = None
+        self._reloading = asyncio.Lock()
         self.ready = False
 
     @property
@@ -119,7 +126,14 @@ class Service:
     # --- its life
 
     async def open(self) -> None:
-        """Everything up to the first event: the lease, the state, the executors, the sources."""
+        """Everything up to the first event: the lease, the state, the executors, the sources. What was begun is ended where this raises."""
+        try:
+            await self._open()
+        except BaseException:
+            await self.close(0)
+            raise
+
+    async def _open(self) -> None:
         holder = f"engine {self._parts.ids.span()}"
         for executor in self._parts.executors.values():
             await executor.start()
@@ -151,25 +165,39 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.dispatch.close()
         await asyncio.gather(*(e.stop(grace) for e in self._parts.executors.values()), return_exceptions=True)
-        self.engine.stop()
-        if self._engine_task is not None:
-            with contextlib.suppress(Exception):
-                await self._engine_task
+        await self._stop_engine()
         await self._parts.writer.close()
         await self._parts.telemetry.close(3.0)
+
+    async def _stop_engine(self) -> None:
+        """It writes what it was handed. What it fails of only now is said here; what it failed of before, `wait` has said."""
+        task = self._engine_task
+        if task is None:
+            return
+        failed_before = task.done()
+        self.engine.stop(drained=True)
+        await asyncio.gather(task, return_exceptions=True)
+        if not failed_before and not task.cancelled() and task.exception() is not None:
+            log.error("What came in last could not be written, and was not acknowledged: %s", task.exception())
 
     async def _keep_house(self) -> None:
         while True:
             await self._parts.clock.sleep(RETENTION_PAUSE)
-            await self._parts.writer.checkpoint()
-            if self._retention is None:
-                continue
-            now = self._parts.clock.now()
-            week = 7 * 86_400_000_000
-            while await self._parts.writer.forget(Instant(now - self._retention), Instant(now - week), RETENTION_STEP):
-                await asyncio.sleep(0.05)
-            await asyncio.to_thread(self._parts.forget_logs, Instant(now - self._retention))
+            try:
+                await self._parts.writer.checkpoint()
+                if self._retention is not None:
+                    await self._forget(self._retention)
+            except StoreFull as error:
+                log.warning("Housekeeping waits for room: %s", error)
+
+    async def _forget(self, retention: int) -> None:
+        now = self._parts.clock.now()
+        before, week_ago = Instant(now - retention), Instant(now - REMEMBERED)
+        while await self._parts.writer.forget(before, week_ago, RETENTION_STEP):
+            await self._parts.clock.sleep(RETENTION_BREATH)
+        await asyncio.to_thread(self._parts.forget_logs, before)
 
     # --- sources
 
@@ -189,14 +217,15 @@ class Service:
         return {i for _, i in await self._parts.writer.load_seen([(source, i) for i in ids])}
 
     async def _stop_reading(self, names: Sequence[SourceName]) -> None:
-        stopping: list[Awaitable[None]] = [self.intakes[n].source.stop() for n in names if n in self.intakes]
-        await asyncio.gather(*stopping, return_exceptions=True)
+        stopping = [asyncio.ensure_future(self.intakes[n].source.stop()) for n in names]
         readers = [self._readers.pop(n) for n in names if n in self._readers]
-        if readers:
-            _, late = await asyncio.wait(readers, timeout=15)
+        if stopping or readers:
+            _, late = await asyncio.wait([*stopping, *readers], timeout=STOP_AT_MOST)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            if late:
+                log.warning("%s sources did not stop within %s s and were left.", len(late), STOP_AT_MOST)
+            await asyncio.wait([*stopping, *readers], timeout=1)
         for name in names:
             self.intakes.pop(name).judge.close()
 
@@ -215,12 +244,19 @@ class Service:
     # --- definitions
 
     async def reload(self, graph: Graph) -> None:
-        """New definitions: the sources are read anew, runs and waits go on under the new rules."""
-        await self._stop_reading(list(self.intakes))
-        await self.engine.answer([])
-        self.engine.change_graph(graph)
-        await self._migrate(graph)
-        await self._read_all()
+        """New definitions: the sources are read anew, runs and waits go on under the new rules.
+
+        Raises:
+            DefinitionError: a sensor cannot be called as it is annotated; nothing was changed.
+        """
+        for sensor in graph.sensors:
+            bind(sensor, None)
+        async with self._reloading:
+            await self._stop_reading(list(self.intakes))
+            await self.engine.change_graph(graph)
+            self.timers.graph_changed()
+            await self._migrate(graph)
+            await self._read_all()
 
     async def _migrate(self, graph: Graph) -> None:
         """Open waits of a rule that changed are moved to the new one, at once and not when the next event happens to come."""

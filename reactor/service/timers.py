@@ -27,6 +27,7 @@ class Timers:
         self._clock, self._graph, self._ask = clock, graph, ask
         self._heap: list[tuple[Instant, str, int]] = []
         self._changed = asyncio.Event()
+        self._redefined = asyncio.Event()
 
     def add(self, timer: SetTimer) -> None:
         heapq.heappush(self._heap, (timer.due, timer.run, timer.token))
@@ -37,7 +38,7 @@ class Timers:
             if not self._heap:
                 self._changed.clear()
                 await self._changed.wait()
-            await self._until(self._heap[0][0])
+            await self._until(self._heap[0][0], self._changed)
             now = self._clock.now()
             due: list[StepEvent] = []
             while self._heap and self._heap[0][0] <= now:
@@ -46,11 +47,15 @@ class Timers:
             if due:
                 self._ask(due, None)
 
-    async def _until(self, at: Instant) -> None:
+    def graph_changed(self) -> None:
+        """An asset may have another deadline now, or a first one."""
+        self._redefined.set()
+
+    async def _until(self, at: Instant, changed: asyncio.Event) -> None:
         """Sleeps to the instant, or until an earlier one may have come in."""
-        self._changed.clear()
+        changed.clear()
         sleep = asyncio.ensure_future(self._clock.sleep_until(at))
-        change = asyncio.ensure_future(self._changed.wait())
+        change = asyncio.ensure_future(changed.wait())
         try:
             await asyncio.wait([sleep, change], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -67,7 +72,7 @@ class Timers:
                 self._judge(last, now)
                 last = now
             due = next_after(self._graph(), now)
-            await self._clock.sleep_until(due if due is not None else Instant(now + 3_600_000_000))
+            await self._until(due if due is not None else Instant(now + 3_600_000_000), self._redefined)
 
     def _judge(self, last: Instant, now: Instant) -> None:
         graph = self._graph()

@@ -49,7 +49,7 @@ class Acts(Protocol):
 class Labels(Protocol):
     """Named points around the commit, at which a test may kill the process. In production nothing happens there."""
 
-    def __call__(self, point: str) -> None: ...
+    def __call__(self, point: str, /) -> None: ...
 
 
 POINTS = ("before-commit", "after-commit", "after-ack", "before-start", "after-start", "before-outcome")

@@ -11,11 +11,13 @@ from typing import Protocol
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reactor.model.errors import NotFound, ReactorError
+from reactor.model.errors import NotFound, ReactorError, Unreachable
 from reactor.model.events import Json
 from reactor.model.ids import SourceName
 from reactor.service.commands import Commands, Refused
@@ -139,8 +141,12 @@ def _mended(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Req
             return await endpoint(request)
         except TooLarge as error:
             return refuse(413, str(error))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return refuse(400, f"The body is not what is asked for here: {error}.")
+        except Unreachable as error:
+            answer = refuse(503, str(error))
+            answer.headers["retry-after"] = "1"
+            return answer
         except NotFound as error:
             return refuse(404, str(error))
         except Refused as error:
@@ -151,5 +157,27 @@ def _mended(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Req
     return answer
 
 
+class Careful:
+    """Answers are data: no browser guesses what they are, keeps them, shows them in a frame, or says where it read them."""
+
+    HEADERS = (
+        (b"cache-control", b"no-store"),
+        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"x-content-type-options", b"nosniff"),
+    )
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *self.HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, sent)
+
+
 def make_app(app: App, guard: Guard) -> Starlette:
-    return Starlette(routes=app.routes(guard))
+    return Starlette(routes=app.routes(guard), middleware=[Middleware(Careful)])

@@ -20,7 +20,7 @@ class Guard:
 
     def __init__(self, token: str, hosts: frozenset[str]) -> None:
         self._token = token.encode()
-        self._hosts = hosts
+        self._hosts = frozenset(h.lower() for h in hosts)
 
     def open(self, endpoint: Endpoint) -> Endpoint:
         """For everybody who can reach the port: says nothing that is anybody's business."""
@@ -39,19 +39,23 @@ class Guard:
         return answer
 
     def _wrong_host(self, request: Request) -> Response | None:
-        host = _name(request.headers.get("host", ""))
+        spoken_to = request.headers.get("host", "").lower()
+        host = _name(spoken_to)
         if host not in self._hosts and not _is_loopback(host):
             return refuse(421, f"This service does not answer to the name {host!r}. Set `hosts` to let it.")
         origin = request.headers.get("origin")
-        if origin is not None and _name(urlsplit(origin).netloc) != host:
+        if origin is not None and _place(origin) != spoken_to:
             return refuse(403, "The request comes from a page of another site.")
         return None
 
     def _wrong_token(self, request: Request) -> Response | None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ").encode("utf-8", "replace")
-        if hmac.compare_digest(given, self._token):
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._token)
+        if right and scheme.lower() == "bearer":
             return None
-        return refuse(401, "Give the token of .reactor/service.json as `Authorization: Bearer ...`.")
+        answer = refuse(401, "Give the token of .reactor/service.json as `Authorization: Bearer ...`.")
+        answer.headers["www-authenticate"] = "Bearer"
+        return answer
 
 
 def refuse(status: int, text: str, **more: object) -> Response:
@@ -59,7 +63,17 @@ def refuse(status: int, text: str, **more: object) -> Response:
 
 
 def _name(host: str) -> str:
-    return host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
+    """The name of a Host header without its port; an IPv6 address stands in brackets there, and its colons are its own."""
+    name, colon, port = host.rpartition(":")
+    return name if colon and not port.endswith("]") else host
+
+
+def _place(origin: str) -> str:
+    """Host and port of an Origin header. A page has to be our own: another port is another page. `null` is nobody's."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:

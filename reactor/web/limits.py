@@ -14,7 +14,7 @@ async def body_of(request: Request, most: int) -> bytes:
         TooLarge: it is larger; what is left of it is not read.
     """
     told = request.headers.get("content-length", "0")
-    if told.isdigit() and int(told) > most:
+    if told.isdecimal() and int(told) > most:
         raise TooLarge(f"The body has {told} bytes; {most} are allowed here.")
     parts: list[bytes] = []
     size = 0

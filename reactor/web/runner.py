@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import secrets
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
@@ -64,17 +65,24 @@ class Runner:
         except BaseException:
             sock.close()
             raise
+        try:
+            self._open_door(sock)
+        except BaseException:
+            await self.close()
+            raise
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(
+            20_000, 20, 50
+        )  # what lives long here is known; collecting it again and again is most of the garbage collector's work
+
+    def _open_door(self, sock: socket.socket) -> None:
         app = App(self, self._assembly.commands, EventDoor(lambda: self._assembly.sources.http), self.publisher.publish)
         guard = Guard(self.token, frozenset(self.settings.hosts))
         self._web = Web(make_app(app, guard), sock)
         self._web.start()
         self._heart_task = asyncio.create_task(self._heart.run(), name="heart")
         _write_service_file(self.settings, self.url, self.token)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(
-            20_000, 20, 50
-        )  # what lives long here is known; collecting it again and again is most of the garbage collector's work
 
     async def wait(self) -> None:
         """Returns when the service ended by itself; raises what it failed of."""
@@ -146,7 +154,8 @@ def _write_service_file(settings: Settings, url: str, token: str) -> None:
     """Whole or not at all, and readable by this user alone: it holds the token."""
     place = settings.service_file
     fresh = place.with_suffix(".new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    fresh.unlink(missing_ok=True)  # whoever left one there chose its rights, or where it leads
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         json.dump({"url": url, "token": token, "pid": os.getpid()}, file)
     fresh.replace(place)

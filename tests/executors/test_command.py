@@ -64,7 +64,7 @@ async def test_it_finds_the_run_in_its_environment(
         "REACTOR_PARTITION": "2026-11-20",
         "REACTOR_KEY": "2026-11-20",
         "REACTOR_ATTEMPT": "2",
-        "REACTOR_TOKEN": "7",
+        "REACTOR_FENCING_TOKEN": "7",
         "REACTOR_EVIDENCE": str(tmp_path / "evidence" / "evidence-run1-7.json"),
         "SECRET_OF_ITS_OWN": "kept",
     }

@@ -14,7 +14,18 @@ import pytest
 from reactor.model.commands import Alert, AlertKind
 from reactor.model.errors import Fenced, StoreRefused
 from reactor.model.events import Dispose
-from reactor.model.ids import AssetName, Instant, Lane, Owner, PartitionKey, RunId, SensorName, SourceName, TaskName, WaitKey
+from reactor.model.ids import (
+    AssetName,
+    Instant,
+    Lane,
+    Owner,
+    PartitionKey,
+    RunId,
+    SensorName,
+    SourceName,
+    TaskName,
+    WaitKey,
+)
 from reactor.model.run import CheckResult, RunState
 from reactor.model.seen import FileSeen
 from reactor.store.base import (
@@ -95,7 +106,9 @@ class Conformance:
     async def test_numbers_are_never_given_twice_even_when_their_rows_are_forgotten(self, keeper: Keeper) -> None:
         first = await engine(keeper)
         await first.commit(
-            Transaction(moves=[move(0, 1, new=True, ready=1)], readiness=[event(41)], runs=[ended(run(9), RunState.FAILED, 1)])
+            Transaction(
+                moves=[move(0, 1, new=True, ready=1)], readiness=[event(41)], runs=[ended(run(9), RunState.FAILED, 1)]
+            )
         )
         while await first.writer.forget(Instant(10), Instant(10), 100):
             pass
@@ -246,7 +259,9 @@ class Conformance:
 
     async def test_half_a_character_in_an_error_stops_nobody(self, keeper: Keeper) -> None:
         one = await engine(keeper)
-        await one.commit(Transaction(dead=[msgspec.structs.replace(letter(0), detail="no file \udcff.csv")], meta={"a": "b"}))
+        await one.commit(
+            Transaction(dead=[msgspec.structs.replace(letter(0), detail="no file \udcff.csv")], meta={"a": "b"})
+        )
         assert (await engine(keeper)).restored.meta == {"a": "b"}
         assert "no file" in (await (await keeper.reader()).dead(None, 1))[0].detail
 
@@ -259,7 +274,9 @@ class Conformance:
         await one.commit(Transaction(files=[new]))
         assert await one.writer.load_files(source) == [new]
 
-    async def test_the_waits_of_a_task_that_hold_something_come_in_the_order_of_their_keys(self, keeper: Keeper) -> None:
+    async def test_the_waits_of_a_task_that_hold_something_come_in_the_order_of_their_keys(
+        self, keeper: Keeper
+    ) -> None:
         one = await engine(keeper)
         events = [event(n, n) for n in range(1, 6)]
         waits = [wait(item(e), key=key) for e, key in zip(events, ["d", "b", "", "c", "a"], strict=True)]
@@ -308,7 +325,9 @@ class Conformance:
         one = await engine(keeper)
         await one.commit(Transaction(runs=[run(1), run(12), run(120)]))
         reader = await keeper.reader()
-        found = [await reader.run(id) for id in ("run-000001", "run-00001", "run-0001", "run", "", "nothing", "run-00012")]
+        found = [
+            await reader.run(id) for id in ("run-000001", "run-00001", "run-0001", "run", "", "nothing", "run-00012")
+        ]
         assert [r.order if r else None for r in found] == [1, 12, 120, None, None, None, 120]
 
     async def test_attempts_come_with_their_checks(self, keeper: Keeper) -> None:
@@ -336,7 +355,11 @@ class Conformance:
         first, second = run(1, item(e), item(f, 1)), run(2, item(e))
         await one.commit(
             Transaction(
-                readiness=[e, f, g], versions=[(1, 4), (2, 1)], offered=[(1, 2), (2, 1)], dispositions=[dropped], runs=[first, second]
+                readiness=[e, f, g],
+                versions=[(1, 4), (2, 1)],
+                offered=[(1, 2), (2, 1)],
+                dispositions=[dropped],
+                runs=[first, second],
             )
         )
         reader = await keeper.reader()
@@ -359,7 +382,9 @@ class Conformance:
         old, new = event(1), event(2, 1)
         await one.commit(Transaction(readiness=[old], runs=[run(1, item(old), generation=1)], offered=[(1, 1)]))
         merged = msgspec.structs.replace(run(1, item(new), generation=2), merged=1)
-        await one.commit(Transaction(readiness=[new], runs=[merged], offered=[(2, 1)], dispositions=[disposed(old, Dispose.MERGED)]))
+        await one.commit(
+            Transaction(readiness=[new], runs=[merged], offered=[(2, 1)], dispositions=[disposed(old, Dispose.MERGED)])
+        )
         reader = await keeper.reader()
         assert [s.runs for s in await reader.events(None, 5)] == [(), ("run-000001",)]
         assert await reader.run("run-000001") == merged
@@ -387,7 +412,10 @@ class Conformance:
 
     async def test_an_alert_is_written_once_for_its_key(self, keeper: Keeper) -> None:
         one = await engine(keeper)
-        alerts = [Alert(key, AlertKind.LATE, Owner("eve"), "orders", text, Instant(1)) for key, text in [("a", "1"), ("a", "2"), ("b", "3")]]
+        alerts = [
+            Alert(key, AlertKind.LATE, Owner("eve"), "orders", text, Instant(1))
+            for key, text in [("a", "1"), ("a", "2"), ("b", "3")]
+        ]
         await one.commit(Transaction(alerts=alerts[:2]))
         await one.commit(Transaction(alerts=alerts[1:]))
         reader = await keeper.reader()
@@ -511,7 +539,10 @@ class Conformance:
 
     async def test_what_is_open_or_newest_refers_to_stays(self, keeper: Keeper) -> None:
         one = await engine(keeper)
-        events = {name: event(n, n, partition=name) for n, name in enumerate(["newest", "waiting", "used", "queued", "made"], 1)}
+        events = {
+            name: event(n, n, partition=name)
+            for n, name in enumerate(["newest", "waiting", "used", "queued", "made"], 1)
+        }
         maker = ended(run(2, item(events["made"]), task="maker"), RunState.SUCCEEDED, 1)
         other = ended(run(3, item(events["used"]), item(events["newest"]), task="other"), RunState.SUCCEEDED, 1)
         made = event(6, 9, asset="revenue")
@@ -537,7 +568,11 @@ class Conformance:
         first, second = event(1), event(2, 1, at=2_000)
         await one.commit(
             Transaction(
-                moves=[move(0, 1, new=True, ready=1)], readiness=[first], offered=[(1, 1)], slots=[slot(first)], waits=[wait(item(first))]
+                moves=[move(0, 1, new=True, ready=1)],
+                readiness=[first],
+                offered=[(1, 1)],
+                slots=[slot(first)],
+                waits=[wait(item(first))],
             )
         )
         assert await one.writer.forget(Instant(1_000), Instant(0), 100) == 0

@@ -33,8 +33,27 @@ TASKS = (TaskName("build"), TaskName("other"))
 
 Step = tuple[str, int, int, int]
 T = TypeVar("T")
-KINDS = ("event", "event", "event", "supersede", "fire", "fire", "move run", "move run", "merge", "merge", "misc", "wrong", "forget", "forget", "forget", "restart")
-steps = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 7), st.integers(0, 7), st.integers(0, 7)), min_size=40, max_size=80)
+KINDS = (
+    "event",
+    "event",
+    "event",
+    "supersede",
+    "fire",
+    "fire",
+    "move run",
+    "move run",
+    "merge",
+    "merge",
+    "misc",
+    "wrong",
+    "forget",
+    "forget",
+    "forget",
+    "restart",
+)
+steps = st.lists(
+    st.tuples(st.sampled_from(KINDS), st.integers(0, 7), st.integers(0, 7), st.integers(0, 7)), min_size=40, max_size=80
+)
 
 
 @dataclass
@@ -56,8 +75,10 @@ class World:
         tx = Transaction(seen=[(SOURCE, f"id{a}", Instant(self.now))])
         if c == 7:
             tx.dead = [letter(first, at=self.now)]
-        counts = {"dead": 1} if c == 7 else {"ready": 1} if b else {"duplicate": 1}
-        tx.moves = [move(first, self.position, new=first == 0, at=self.now, **counts)]
+        dead, ready = int(c == 7), int(c != 7 and b > 0)
+        other = 1 - dead - ready
+        moved = move(first, self.position, new=first == 0, at=self.now, dead=dead, ready=ready, duplicate=other)
+        tx.moves = [moved]
         for n in range(0 if c == 7 or not b else 1 + a // 6):
             self._ready(tx, ASSETS[(a + n) % 2], KEYS[a % 3], first, b)
         return tx
@@ -95,7 +116,9 @@ class World:
             gone = wait.items[b % len(wait.items)]
             self.put(tx, replace(wait, items=tuple(i for i in wait.items if i.seq != gone.seq)))
             if not gone.used:
-                tx.dispositions.append(replace(disposed(event(gone.seq), Dispose.SUPERSEDED, wait.task), at=Instant(self.now)))
+                tx.dispositions.append(
+                    replace(disposed(event(gone.seq), Dispose.SUPERSEDED, wait.task), at=Instant(self.now))
+                )
         return tx
 
     def fire(self, a: int, b: int, c: int) -> Transaction:

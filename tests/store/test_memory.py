@@ -33,7 +33,9 @@ async def test_a_snapshot_is_a_ledger_of_its_own() -> None:
     epoch = (await store.restore("first")).epoch
     e = event(1)
     await store.commit(
-        Transaction(moves=[move(0, 1, new=True, ready=1)], readiness=[e], slots=[slot(e)], waits=[wait(item(e))], epoch=epoch)
+        Transaction(
+            moves=[move(0, 1, new=True, ready=1)], readiness=[e], slots=[slot(e)], waits=[wait(item(e))], epoch=epoch
+        )
     )
     cut = store.ledger.snapshot()
     await store.commit(Transaction(moves=[move(1, 5)], meta={"later": "yes"}, epoch=epoch))

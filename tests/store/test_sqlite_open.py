@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,22 +36,32 @@ async def some_history(keeper: SqliteKeeper) -> None:
     store, restored = await keeper.engine()
     events = [event(n, n, partition=f"p{n}") for n in range(1, 2_000)]
     moved = move(1, 2_000, new=True, ready=1_999)
-    await store.commit(Transaction(moves=[moved], readiness=events, slots=[slot(e) for e in events], epoch=restored.epoch))
+    await store.commit(
+        Transaction(moves=[moved], readiness=events, slots=[slot(e) for e in events], epoch=restored.epoch)
+    )
     await keeper.close()
 
 
-async def test_a_second_engine_is_refused_and_told_who_holds_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "reactor.db"
-    child = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "held\n"
-        second = SqliteStore(path)
-        with pytest.raises(StoreBusy, match=rf"engine one, process {child.pid} on .*Stop that one first"):
-            await second.restore("engine two")
-    finally:
-        child.kill()
-        child.communicate()
+@pytest.fixture
+def other_engine(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the database."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "reactor.db")]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "held\n"
+    yield child
+    child.kill()
+    child.communicate()
+
+
+async def test_a_second_engine_is_refused_and_told_who_holds_the_file(
+    tmp_path: Path, other_engine: subprocess.Popen[str]
+) -> None:
+    second = SqliteStore(tmp_path / "reactor.db")
+    with pytest.raises(StoreBusy, match=rf"engine one, process {other_engine.pid} on .*Stop that one first"):
+        await second.restore("engine two")
+    other_engine.kill()
+    other_engine.wait()
     assert (await second.restore("engine two")).epoch == 2
     await second.close()
 
@@ -72,7 +83,7 @@ async def test_only_its_owner_may_read_the_files(sqlite: SqliteKeeper) -> None:
     finally:
         os.umask(before)
     modes = {f.name: stat.S_IMODE(f.stat().st_mode) for f in sqlite.path.parent.iterdir()}
-    assert modes == {n: 0o600 for n in ("reactor.db", "reactor.db-wal", "reactor.db-shm", "reactor.db.lock")}
+    assert modes == dict.fromkeys(("reactor.db", "reactor.db-wal", "reactor.db-shm", "reactor.db.lock"), 0o600)
 
 
 async def test_each_commit_is_synced_and_checkpoints_are_our_own(sqlite: SqliteKeeper) -> None:
@@ -140,14 +151,23 @@ async def test_a_folder_that_is_not_there_is_a_setting_to_mend(tmp_path: Path) -
         await SqliteStore(tmp_path / "nowhere" / "reactor.db").restore("test")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
-async def test_a_folder_that_is_read_only_is_a_setting_to_mend(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(ConfigError, match="Mend the permissions"):
-            await SqliteStore(tmp_path / "reactor.db").restore("test")
-    finally:
-        tmp_path.chmod(0o700)
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A folder that nobody can write, root included."""
+    place = tmp_path / "read-only"
+    place.mkdir(mode=0o500)
+    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(place)]
+    mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    yield place
+    if mounted:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+async def test_a_folder_that_is_read_only_is_a_setting_to_mend(read_only: Path) -> None:
+    if os.access(read_only, os.W_OK):
+        pytest.skip("root may write everywhere, and may not mount here")
+    with pytest.raises(ConfigError, match="Mend the permissions"):
+        await SqliteStore(read_only / "reactor.db").restore("test")
 
 
 async def test_a_reader_needs_a_database_that_is_there(tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ def words(db: sqlite3.Connection, table: str, column: str) -> set[str]:
         ("alert", "kind", AlertKind),
     ],
 )
-def test_the_database_knows_the_words_of_the_model(db: sqlite3.Connection, table: str, column: str, enum: type[StrEnum]) -> None:
+def test_the_database_knows_the_words_of_the_model(
+    db: sqlite3.Connection, table: str, column: str, enum: type[StrEnum]
+) -> None:
     assert words(db, table, column) == {e.value for e in enum}
 
 
@@ -65,7 +67,9 @@ def test_migrations_are_numbered_without_a_hole() -> None:
 
 
 @pytest.mark.parametrize("version", range(len(schema.migrations()) + 1))
-async def test_every_older_schema_is_brought_to_the_newest(tmp_path: Path, db: sqlite3.Connection, version: int) -> None:
+async def test_every_older_schema_is_brought_to_the_newest(
+    tmp_path: Path, db: sqlite3.Connection, version: int
+) -> None:
     path = tmp_path / "old.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         schema.convert(old)
@@ -116,4 +120,6 @@ def test_the_audit_log_only_grows(db: sqlite3.Connection) -> None:
 )
 def test_what_is_asked_often_never_reads_a_whole_table(db: sqlite3.Connection, sql: str) -> None:
     plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))]
-    assert not [step for step in plan if step.startswith("SCAN") and "CONSTANT ROW" not in step and step != "SCAN k"], plan
+    assert not [step for step in plan if step.startswith("SCAN") and "CONSTANT ROW" not in step and step != "SCAN k"], (
+        plan
+    )

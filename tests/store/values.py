@@ -36,7 +36,9 @@ def move(first: int, until: int, *, new: bool = False, lane: str = LANE, at: int
     return Move(span, cursor=f"at {until}", first_time=new)
 
 
-def event(seq: int, position: int = 0, *, asset: str = ORDERS, partition: str = DAY, at: int = 0, lane: str = LANE) -> Readiness:
+def event(
+    seq: int, position: int = 0, *, asset: str = ORDERS, partition: str = DAY, at: int = 0, lane: str = LANE
+) -> Readiness:
     return Readiness(
         seq,
         EventId(f"{lane}@{position}"),
@@ -67,7 +69,12 @@ def wait(*items: Item, task: str = TASK, key: str = DAY, generation: int = 0) ->
 
 
 def run(
-    order: int, *items: Item, state: RunState = RunState.QUEUED, task: str = TASK, key: str = DAY, generation: int | None = None
+    order: int,
+    *items: Item,
+    state: RunState = RunState.QUEUED,
+    task: str = TASK,
+    key: str = DAY,
+    generation: int | None = None,
 ) -> Run:
     ended = None if state in (RunState.QUEUED, RunState.RUNNING, RunState.RETRYING) else Instant(order)
     return Run(

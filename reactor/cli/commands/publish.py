@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -20,6 +21,8 @@ from reactor.store.base import TopicRecord, Transaction
 from reactor.store.sqlite import SqliteStore
 
 AT_ONCE = 1_000
+STARTING = 50
+"""Tenths of a second for which a service that is just starting is waited for."""
 
 
 def command(
@@ -61,15 +64,20 @@ def _header(text: str) -> tuple[str, str]:
 
 
 def _send(settings: Settings, topic: str, words: list[dict[str, Json]]) -> None:
-    try:
-        connect(settings).post(f"/topics/{topic}", words)
-    except Unreachable as unreachable:
-        if settings.kafka.servers != "embedded":
-            raise
+    for tries in range(STARTING, -1, -1):
         try:
-            asyncio.run(_append(settings, topic, words))
-        except StoreBusy:
-            raise unreachable from None  # an engine is there: it only does not answer
+            connect(settings).post(f"/topics/{topic}", words)
+            return
+        except Unreachable as unreachable:
+            if settings.kafka.servers != "embedded":
+                raise
+            try:
+                asyncio.run(_append(settings, topic, words))
+                return
+            except StoreBusy:  # an engine is there after all: it is just starting, or it hangs
+                if not tries:
+                    raise unreachable from None
+        time.sleep(0.1)
 
 
 async def _append(settings: Settings, topic: str, words: list[dict[str, Json]]) -> None:

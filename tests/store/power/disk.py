@@ -1,8 +1,10 @@
 """A disk that loses power: every write and sync is logged, and from any point of the log it can be told what a cut would have left.
 
-Two kinds of disk. A *forgetful* one keeps nothing that was not synced, or any part of it: 512-byte sectors of a write one by one, and the making and
-removing of files until their folder is synced. An *orderly* one journals the folder, as ext4 and xfs do: its changes last from the next sync of
-any file on. A file's own bytes may be lost on both.
+Two kinds of disk. A *forgetful* one keeps nothing that was not synced, or any part of it: 512-byte sectors of a write one by
+one; a new file's name lasts from that file's own sync on, and a file that was removed may come back until its folder is synced.
+(SQLite also syncs the folder with the first sync of a new journal, where the file system lets it; a forgetful disk does not.) An
+*orderly* one journals the folder, as ext4 and xfs do: its changes last from the next sync of any file on. A file's own bytes may be
+lost on both.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ class Op:
     number: int = 0
 
 
-@dataclass
+@dataclass(eq=False)
 class Inode:
     """A file: what was synced, and what was asked since."""
 
@@ -85,6 +87,8 @@ class Replay:
                 self.folder[op.name].sync()
                 if self.orderly:
                     self._sync_folder()
+                else:
+                    self._sync_name(op.name)
             case "delete":
                 del self.folder[op.name]
                 self.pending.append((op.name, None))
@@ -92,9 +96,16 @@ class Replay:
                 self._sync_folder()
             case "acknowledge":
                 self.acknowledged = op.number
+            case _:
+                raise ValueError(op.what)
 
     def _sync_folder(self) -> None:
         self.durable, self.pending = dict(self.folder), []
+
+    def _sync_name(self, name: str) -> None:
+        if (name, self.folder[name]) in self.pending:
+            self.durable[name] = self.folder[name]
+            self.pending = [p for p in self.pending if p[0] != name]
 
     def files(self, survivors: Survivors, chance: random.Random) -> dict[str, bytearray]:
         left = dict(self.durable)
@@ -125,7 +136,7 @@ class Fails:
         return fails
 
 
-class Disk(apsw.VFS):  # type: ignore[misc]
+class Disk(apsw.VFS):
     """The disk as SQLite sees it: plain bytes in memory, with a log of what was asked. One may be planned to fail."""
 
     def __init__(self, files: dict[str, bytearray] | None = None, name: str = "power") -> None:
@@ -160,27 +171,31 @@ class Disk(apsw.VFS):  # type: ignore[misc]
     def xDelete(self, name: str, sync_folder: bool) -> None:  # noqa: N802
         if name not in self.files:
             missing = apsw.IOError()
-            missing.extendedresult = apsw.SQLITE_IOERR_DELETE_NOENT
+            missing.extendedresult = apsw.SQLITE_IOERR_DELETE_NOENT  # type: ignore[attr-defined]  # set by apsw itself
             raise missing
         self.asked(Op("delete", name))
         del self.files[name]
         if sync_folder:
             self.sync_folder()
 
-    def xOpen(self, name: object, flags: list[int]) -> DiskFile:  # noqa: N802
-        path = name.filename() if isinstance(name, apsw.URIFilename) else str(name) if name else f"temporary {len(self.files)}"
+    def xOpen(self, name: object, flags: list[int]) -> DiskFile:  # type: ignore[override]  # noqa: N802 - any object with its methods will do
+        path = (
+            name.filename()
+            if isinstance(name, apsw.URIFilename)
+            else str(name)
+            if name
+            else f"temporary {len(self.files)}"
+        )
         flags[1] = flags[0]
-        new = path not in self.files
-        journal = flags[0] & (apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_SUPER_JOURNAL)
         self.create(path)
-        return DiskFile(self, path, bool(new and journal))
+        return DiskFile(self, path)
 
 
 class DiskFile:
-    """An open file. As SQLite's own layer does, the first sync of a new journal syncs its folder too."""
+    """An open file."""
 
-    def __init__(self, disk: Disk, name: str, sync_folder: bool) -> None:
-        self._disk, self._name, self._sync_folder = disk, name, sync_folder
+    def __init__(self, disk: Disk, name: str) -> None:
+        self._disk, self._name = disk, name
         self._data = disk.files[name]
 
     def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802
@@ -198,9 +213,6 @@ class DiskFile:
 
     def xSync(self, flags: int) -> None:  # noqa: N802
         self._disk.asked(Op("sync", self._name))
-        if self._sync_folder:
-            self._sync_folder = False
-            self._disk.sync_folder()
 
     def xFileSize(self) -> int:  # noqa: N802
         return len(self._data)
@@ -233,5 +245,4 @@ def cuts(log: list[Op], *, orderly: bool) -> Iterator[tuple[int, Replay]]:
     yield 0, replay
     for number, op in enumerate(log, 1):
         replay.play(op)
-        if op.what != "acknowledge":
-            yield number, replay
+        yield number, replay

@@ -68,8 +68,8 @@ def opened(disk: Disk, instead: Instead) -> Iterator[ApswDb]:
     """The ledger as the store opens it; exclusively, since a file system in Python has no shared memory for the log's index."""
     disk.create(FILE)
     with closing(apsw.Connection(FILE, vfs=disk.name)) as connection:
-        connection.create_scalar_function("holds", rows.holds, 2, deterministic=True)
-        connection.create_scalar_function("place", rows.place, 2, deterministic=True)
+        connection.create_scalar_function("holds", rows.holds, 2, deterministic=True)  # type: ignore[arg-type]
+        connection.create_scalar_function("place", rows.place, 2, deterministic=True)  # type: ignore[arg-type]
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         db = ApswDb(connection, instead)
         schema.prepare(db, FILE, (lambda: None) if "sync folder" in instead else disk.sync_folder)
