@@ -15,7 +15,7 @@ from reactor.core.graph import Graph
 from reactor.core.state import Changes, State
 from reactor.core.step import Needs, fill, needs, needs_of_ready, step
 from reactor.model.commands import Alert, AlertKind, Announced, CancelAttempt, Command, Noted, SetTimer, StartAttempt
-from reactor.model.errors import ReactorError, StoreFull, Unreachable
+from reactor.model.errors import ReactorError, StoreBusy, StoreFull, Unreachable
 from reactor.model.events import Readiness, encode_payload, evidence_json
 from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceName
 from reactor.model.outcome import Lost, Resumed, StepEvent
@@ -336,7 +336,7 @@ class Engine:
         while True:
             try:
                 appended = await self._writer.commit(tx)
-            except StoreFull as error:
+            except (StoreBusy, StoreFull) as error:  # another program holds it, or there is no room: both pass
                 if self._stopping:
                     raise
                 if self.trouble is None:

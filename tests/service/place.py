@@ -31,6 +31,8 @@ from tests.clock import VirtualClock
 
 LANE = Lane("0")
 OWNER = "shop@example.com"
+IDS = CountedIds()
+"""One for all lives: an id is never given twice."""
 
 
 class Fed:
@@ -171,7 +173,7 @@ class Place:
             graph=graph,
             writer=self.disk,
             clock=clock,
-            ids=CountedIds(),
+            ids=IDS,
             executors={"inline": self.bench},
             make_sources=self._make,
             telemetry=Nothing(),
