@@ -132,7 +132,7 @@ async def test_an_engine_that_failed_is_closed_at_once_and_acknowledges_nothing(
 
 async def test_a_retry_that_was_waited_for_is_waited_for_after_a_restart_too() -> None:
     ledger, clock = Ledger(), VirtualClock()
-    definitions = graph(Retry(attempts=3, first="10s", jitter=False) if "jitter" in Retry.__dataclass_fields__ else Retry(attempts=3, first="10s"))
+    definitions = graph(Retry(attempts=3, first="10s"))
     async with living(definitions, ledger, clock) as first:
         first.fed.put(1)
         await first.idle()
@@ -180,7 +180,9 @@ async def test_a_run_under_which_engines_die_is_taken_for_the_cause_but_one_that
         assert [x.owner for x in last.alerts] == [OWNER]
 
 
-async def test_while_too_many_attempts_are_under_way_no_data_is_taken_and_then_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_too_many_attempts_are_under_way_no_data_is_taken_and_then_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(engine_module, "RUNNING_AT_MOST", 2)
     async with living(graph()) as place:
         for n in range(8):
@@ -215,7 +217,14 @@ async def test_the_caches_are_bounded_and_closed_runs_leave_the_memory(monkeypat
             await place.end()
         state = place.service.engine.state
         assert len(state.slots) <= 4 and len(state.waits) <= 4
-        assert (state.runs, state.busy, state.behind, state.queue, state.active, state.closed) == ({}, {}, {}, {}, {}, {})
+        assert (state.runs, state.busy, state.behind, state.queue, state.active, state.closed) == (
+            {},
+            {},
+            {},
+            {},
+            {},
+            {},
+        )
         assert (len(place.ledger.runs), place.balance) == (20, [])
 
 
