@@ -7,6 +7,7 @@ import time
 from reactor.model.ids import Instant, RunId
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case: no letters that look like digits
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _LONGEST_SLEEP = 1.0  # seconds: a wall clock that jumps is noticed within this
 
 
@@ -34,7 +35,7 @@ class SystemIds:
     def run(self, now: Instant) -> RunId:
         """26 characters: 48 bits of milliseconds, then 80 bits of chance, so that ids sort by time."""
         number = ((now // 1000) << 80) | self._bits(80)
-        return RunId("".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5)))
+        return RunId("".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)]))
 
     def trace(self) -> str:
         return f"{self._bits(128) or 1:032x}"

@@ -8,11 +8,11 @@ event falls with the batch.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from reactor.core.admit import Admitted, Judged, admit
 from reactor.core.graph import Graph
-from reactor.core.state import Changes, State
+from reactor.core.state import State
 from reactor.core.step import Needs, fill, needs, needs_of_ready, step
 from reactor.model.commands import Alert, AlertKind, Announced, CancelAttempt, Command, Noted, SetTimer, StartAttempt
 from reactor.model.errors import ReactorError, StoreBusy, StoreFull, Unreachable
@@ -21,7 +21,7 @@ from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceN
 from reactor.model.outcome import Lost, Resumed, StepEvent
 from reactor.model.ports import Clock, Ids
 from reactor.model.run import RunState
-from reactor.service.work import Acts, Arrival, Ask, Labels, nothing
+from reactor.service.work import STOPPED, Acts, Arrival, Ask, Labels, let_go, nothing, put_also, put_changes
 from reactor.store.base import Kept, LaneAt, Move, Restored, Span, Transaction, Writer
 from reactor.telemetry.base import Counted
 
@@ -42,7 +42,6 @@ FULL_DISK_WAIT = 2_000_000
 """Microseconds between two tries to write to a full disk."""
 DRAINED = "drained"
 """The ledger's note of the engine, by its epoch, that ended in peace."""
-STOPPED = "The service stopped before this was durable. Ask again once it runs; where it was done after all, it is not done twice."
 
 
 class Engine:
@@ -107,7 +106,7 @@ class Engine:
                     await self._commit(arrivals, asks)
         finally:
             self._over = True
-            _let_go([*arrivals, *self._arrivals], [*asks, *self._asks])
+            let_go([*arrivals, *self._arrivals], [*asks, *self._asks])
 
     def stop(self, *, drained: bool = False) -> None:
         """`drained`: nobody was killed; the next engine may read that attempts were left to it on purpose."""
@@ -127,7 +126,7 @@ class Engine:
         self.graph, self._next_graph = graph, None
         self.state = State(self.state.next_seq, self.state.next_order)
         self.state.adopt(graph, runs)
-        _let_go(self._arrivals, ())
+        let_go(self._arrivals, ())
         self._arrivals.clear()
         if self._acts is not None:
             self._set_timers(self._acts)
@@ -202,7 +201,7 @@ class Engine:
         refusals = [self._step_ask(ask, tx, now) for ask in asks]
         counted = [self._step_arrival(arrival, found, tx, now) for arrival, found in admitted]
         changes = self.state.take_changes()
-        _write(changes, tx)
+        put_changes(changes, tx)
         self._label("before-commit")
         await self._write(tx)
         self._label("after-commit")
@@ -253,8 +252,8 @@ class Engine:
             refusal = step(self.graph, self.state, event, now, self._ids)
         if ask.judged is not None:
             self._step_ready(OURSELVES, DEAD_LETTERS, ask.judged, now)
-        if ask.also is not None:
-            _merge(ask.also, tx)
+        if ask.also is not None and refusal is None:  # what was refused was not done, and no log says so
+            put_also(ask.also, tx)
         return refusal
 
     def _step_arrival(self, arrival: Arrival, found: Admitted, tx: Transaction, now: Instant) -> Counted:
@@ -387,38 +386,9 @@ class Engine:
         self.state.closed.clear()
 
 
-def _let_go(arrivals: Iterable[Arrival], asks: Iterable[Ask]) -> None:
-    """Nobody waits for what will never be durable."""
-    for arrival in arrivals:
-        arrival.done.cancel()
-    for ask in asks:
-        if ask.answer is not None and not ask.answer.done():
-            ask.answer.set_exception(Unreachable(STOPPED))
-
-
 def _admit(arrival: Arrival, seen: dict[str, set[str]]) -> Admitted:
     """Two arrivals of one transaction may hold the same event too, so what the first admitted counts as seen for the second."""
     before = seen.setdefault(arrival.batch.source, set())
     found = admit(arrival.judged, before)
     before.update(j.event.id for j in found.judged if j.event.id)
     return found
-
-
-def _write(changes: Changes, tx: Transaction) -> None:
-    tx.readiness = changes.readiness
-    tx.versions = changes.versions
-    tx.offered = changes.offered
-    tx.dispositions = changes.dispositions
-    tx.slots = list(changes.slots.values())
-    tx.waits = list(changes.waits.values())
-    tx.runs = list(changes.runs.values())
-    tx.attempts = changes.attempts
-    tx.alerts = changes.alerts
-
-
-def _merge(more: Transaction, tx: Transaction) -> None:
-    tx.topics.extend(more.topics)
-    tx.audits.extend(more.audits)
-    tx.dead_moved.extend(more.dead_moved)
-    tx.states.extend(more.states)
-    tx.meta.update(more.meta)

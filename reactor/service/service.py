@@ -8,7 +8,7 @@ from reactor.core.admit import REMEMBERED
 from reactor.core.graph import Graph
 from reactor.executors.base import Executor
 from reactor.model.commands import Alert, Announced, CancelAttempt, Noted, SetTimer, StartAttempt
-from reactor.model.errors import StoreFull
+from reactor.model.errors import StoreBusy, StoreFull
 from reactor.model.ids import Instant, SourceName
 from reactor.model.outcome import RuleChanged, StepEvent
 from reactor.model.ports import Clock, Ids
@@ -189,8 +189,8 @@ class Service:
                 await self._parts.writer.checkpoint()
                 if self._retention is not None:
                     await self._forget(self._retention)
-            except StoreFull as error:
-                log.warning("Housekeeping waits for room: %s", error)
+            except (StoreBusy, StoreFull) as error:
+                log.warning("Housekeeping waits: %s", error)
 
     async def _forget(self, retention: int) -> None:
         now = self._parts.clock.now()

@@ -1,17 +1,21 @@
 """What the engine is handed, and what it hands on: the values and the small contracts between the parts of the shell."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from reactor.core.admit import Judged
+from reactor.core.state import Changes
 from reactor.model.commands import Alert, Announced, CancelAttempt, Noted, SetTimer, StartAttempt
+from reactor.model.errors import Unreachable
 from reactor.model.outcome import StepEvent
 from reactor.sources.base import Batch
 from reactor.store.base import SensorState, Transaction
 from reactor.telemetry.base import Counted
+
+STOPPED = "The service stopped before this was durable. Ask again once it runs; where it was done after all, it is not done twice."
 
 
 class Arrival(msgspec.Struct):
@@ -57,3 +61,32 @@ POINTS = ("before-commit", "after-commit", "after-ack", "before-start", "after-s
 
 def nothing(point: str) -> None:
     """The labels of production."""
+
+
+def let_go(arrivals: Iterable[Arrival], asks: Iterable[Ask]) -> None:
+    """Nobody waits for what will never be durable."""
+    for arrival in arrivals:
+        arrival.done.cancel()
+    for ask in asks:
+        if ask.answer is not None and not ask.answer.done():
+            ask.answer.set_exception(Unreachable(STOPPED))
+
+
+def put_changes(changes: Changes, tx: Transaction) -> None:
+    tx.readiness = changes.readiness
+    tx.versions = changes.versions
+    tx.offered = changes.offered
+    tx.dispositions = changes.dispositions
+    tx.slots = list(changes.slots.values())
+    tx.waits = list(changes.waits.values())
+    tx.runs = list(changes.runs.values())
+    tx.attempts = changes.attempts
+    tx.alerts = changes.alerts
+
+
+def put_also(more: Transaction, tx: Transaction) -> None:
+    tx.topics.extend(more.topics)
+    tx.audits.extend(more.audits)
+    tx.dead_moved.extend(more.dead_moved)
+    tx.states.extend(more.states)
+    tx.meta.update(more.meta)

@@ -1,0 +1,67 @@
+"""A real service on a real port over a real SQLite file, with a client that holds its token."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from reactor import Asset, CloudEvent, Dynamic, Http, Kafka, Ready, Record, Run, Workflow, sensor
+from reactor.core.graph import Graph, build
+from reactor.project.config import load_settings
+from reactor.project.load import Definitions
+from reactor.web.runner import Runner, make_service
+
+
+def graph() -> Graph:
+    order = Dynamic("order")
+    paid, sent = Asset("paid", order), Asset("sent", order)
+
+    @sensor(Http("com.shop.paid"))
+    async def on_paid(event: CloudEvent) -> Ready:
+        return paid.ready(event.data["order"])
+
+    @sensor(Kafka("sent"))
+    async def on_sent(record: Record) -> Ready:
+        return sent.ready(record.value["order"])
+
+    flow = Workflow("shop", owner="shop@example.com")
+
+    @flow.task(inputs=paid)
+    async def book(run: Run) -> None:
+        if run.partition == "long":
+            await asyncio.Event().wait()
+
+    return build([paid, sent], [on_paid, on_sent], [flow])
+
+
+@dataclass
+class Door:
+    runner: Runner
+    client: httpx.AsyncClient
+    """Holds the token."""
+    stranger: httpx.AsyncClient
+    """Does not."""
+
+    async def post(self, order: str, id: str, kind: str = "com.shop.paid") -> httpx.Response:
+        headers = {"ce-id": id, "ce-source": "/shop", "ce-type": kind, "ce-specversion": "1.0"}
+        return await self.client.post("/events", headers=headers, json={"order": order})
+
+
+@pytest.fixture
+async def door(tmp_path: Path) -> AsyncIterator[Door]:
+    flags = {"port": 0, "kafka.servers": "embedded", "stop_timeout": "0s"}
+    settings = load_settings(tmp_path, mode="dev", flags=flags, environ={}).settings
+    runner = await make_service(settings, Definitions(tmp_path, (), graph(), {}, ()))
+    await runner.open()
+    bearer = {"authorization": f"Bearer {runner.token}"}
+    try:
+        async with (
+            httpx.AsyncClient(base_url=runner.url, headers=bearer, trust_env=False) as client,
+            httpx.AsyncClient(base_url=runner.url, trust_env=False) as stranger,
+        ):
+            yield Door(runner, client, stranger)
+    finally:
+        await runner.close()
