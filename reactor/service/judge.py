@@ -303,13 +303,14 @@ class _Progress:
         self._judge, self._call, self._batch, self._events, self._time = judge, call, batch, events, time
         self._results: list[_Result] = []
         self._lock = threading.Lock()
-        self._abandoned = False
+        self._abandoned = self._begun = False
         self._thread = 0
         self._since = self._time()
 
     def run(self) -> list[_Result]:
         self._thread = threading.get_ident()
-        self._since = self._time()
+        with self._lock:
+            self._since, self._begun = self._time(), True
         for event in self._events:
             result = self._judge._ask_plain(self._call, self._batch, event)
             with self._lock:
@@ -326,7 +327,7 @@ class _Progress:
         """Where the call under way is overdue: what the calls before it came to; from now on its thread is nobody's. Else None."""
         with self._lock:
             late = self._time() - self._since > self._call.sensor.timeout / 1e6
-            if not late or len(self._results) == len(self._events):
+            if not self._begun or not late or len(self._results) == len(self._events):
                 return None
             self._abandoned = True
             return list(self._results)
