@@ -23,6 +23,7 @@ from reactor.model.errors import ReactorError
 from reactor.model.events import CloudEvent, Json
 from reactor.model.ids import Instant
 from reactor.model.partitions import instant, moment
+from reactor.model.trace import trace_context
 
 EVENT_LIMIT = 1024 * 1024
 """Bytes that one event may have."""
@@ -38,7 +39,6 @@ _KNOWN = frozenset((*_REQUIRED, "subject", "time", "datacontenttype", "dataschem
 _EXTENSION = re.compile(r"[a-z0-9]+")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d{1,12})?([Zz]|[+-]\d\d:\d\d)")
-_TRACE = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"]+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
@@ -80,7 +80,7 @@ def parse(headers: Iterable[tuple[str, str]], body: bytes) -> Parsed:
     """
     given = _headers(headers)
     media, charset = _media(given.get("content-type", ""))
-    trace = _trace(given.get("traceparent"))
+    trace = trace_context(given.get("traceparent"))
     if media.startswith("application/cloudevents-batch"):
         return _batch(media, charset, body, trace)
     _fits(len(body))
@@ -178,7 +178,7 @@ def _event(attributes: Mapping[str, Json], data: Json, trace: str | None, size: 
         attributes["id"], attributes["source"], attributes["type"], attributes.get("subject"),
         _time(attributes.get("time")), attributes.get("datacontenttype"), schema, data, extensions,
     )  # fmt: skip
-    return Posted(event, _trace(extensions.get("traceparent")) or trace, size, number)
+    return Posted(event, trace_context(extensions.get("traceparent")) or trace, size, number)
 
 
 def _check_json_attribute(name: str, value: Json) -> None:
@@ -228,13 +228,6 @@ def _time(text: str | None) -> Instant | None:
         return at
     except (ValueError, OverflowError):
         _refuse(400, f"time {text!r} is no RFC 3339 time, such as 2026-11-20T06:00:00Z.")
-
-
-def _trace(text: Json) -> str | None:
-    """A W3C trace context, or None: one that is malformed is left out, as its specification wants it, and refuses
-    no event.
-    """
-    return text if isinstance(text, str) and _TRACE.fullmatch(text) else None
 
 
 # Data ---------------------------------------------------------------------------------------------------------------

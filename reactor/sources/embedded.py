@@ -13,6 +13,7 @@ from reactor.model.events import RawEvent, Record
 from reactor.model.ids import Instant, Lane, SourceName
 from reactor.model.ports import Clock
 from reactor.model.source import Kafka
+from reactor.model.trace import trace_context
 from reactor.sources.base import Batch, Condition, Health, LaneStart, LogRecord, TopicLog
 
 MOST = 1_000
@@ -163,6 +164,8 @@ def _event(record: LogRecord) -> RawEvent:
 
 def _traceparent(record: LogRecord) -> str | None:
     for name, value in record.headers:
-        if name in TRACE_HEADERS and len(value) <= 128 and value.isascii():
-            return value.decode("ascii")
+        if name in TRACE_HEADERS:
+            found = trace_context(value.decode("ascii", "replace"))
+            if found is not None:
+                return found
     return None

@@ -1,108 +1,115 @@
 """Metrics for Prometheus, in a registry of our own. Added up per commit, never per event; states are asked for when somebody scrapes."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from reactor.model.commands import Alert, Announced, Noted
 from reactor.model.run import OPEN
 from reactor.telemetry.base import Counted, Sensed
+from reactor.telemetry.tally import Spread, Sums
 
 _WAITS = (0.01, 0.1, 1, 10, 60, 600, 3_600, 21_600, 86_400)
 _RUNS = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300, 1_800, 7_200)
 
 
 class Metrics:
-    """A listener of what happened, and the page that is scraped."""
+    """A listener of what happened, and the page that is scraped. Used from the loop alone."""
 
     traces = False
 
     def __init__(self, version: str) -> None:
-        r = self._registry = CollectorRegistry()
-        self._events = Counter(
-            "reactor_events", "Events of a source by what became of them.", ["source", "outcome"], registry=r
+        self._registry = CollectorRegistry()
+        self._make_sums()
+        self._make_gauges()
+        self._gauge("build_info", "The version that runs.", "version").labels(version).set(1)
+
+    def _make_sums(self) -> None:
+        self._events = self._sums("events", "Events of a source by what became of them.", "source", "outcome")
+        self._versions = self._sums("versions", "Versions that slots of an asset got.", "asset")
+        self._runs = self._sums("runs", "Runs that ended.", "task", "result")
+        self._attempts = self._sums("attempts", "Attempts that ended.", "task", "result")
+        self._dead = self._sums("dead_letters", "Events that went to the dead letters.", "source")
+        self._alerts = self._sums("alerts", "Alerts by their kind.", "owner", "kind")
+        self._dropped = self._sums("spans_dropped", "Spans, or what would have become some, that no collector got.")
+        self._waits = self._spread("rule_wait_seconds", "From the first input of a run to the last.", _WAITS)
+        self._took = self._spread("run_duration_seconds", "From a run's first attempt to its end.", _RUNS)
+
+    def _make_gauges(self) -> None:
+        self._last = self._gauge(
+            "source_last_event_timestamp_seconds", "When a source's last batch was committed.", "source"
         )
-        self._last = Gauge(
-            "reactor_source_last_event_timestamp_seconds",
-            "When a source's last batch was committed.",
-            ["source"],
-            registry=r,
-        )
-        self._lag = Gauge("reactor_source_lag_records", "Events that wait in a source.", ["source"], registry=r)
-        self._up = Gauge("reactor_source_up", "1 where the source is connected.", ["source"], registry=r)
-        self._versions = Counter("reactor_versions", "Versions that slots of an asset got.", ["asset"], registry=r)
-        self._waits = Histogram(
-            "reactor_rule_wait_seconds",
-            "From the first input of a run to the last.",
-            ["task"],
-            buckets=_WAITS,
-            registry=r,
-        )
-        self._runs = Counter("reactor_runs", "Runs that ended.", ["task", "result"], registry=r)
-        self._attempts = Counter("reactor_attempts", "Attempts that ended.", ["task", "result"], registry=r)
-        self._took = Histogram(
-            "reactor_run_duration_seconds",
-            "From a run's first attempt to its end.",
-            ["task"],
-            buckets=_RUNS,
-            registry=r,
-        )
-        self._dead = Counter("reactor_dead_letters", "Events that went to the dead letters.", ["source"], registry=r)
-        self._alerts = Counter("reactor_alerts", "Alerts by their kind.", ["owner", "kind"], registry=r)
-        self._open = Gauge("reactor_runs_open", "Runs that are queued, running or retrying.", registry=r)
-        self._loop = Gauge("reactor_event_loop_lag_seconds", "How late the loop came to its last beat.", registry=r)
-        self._dropped = Gauge(
-            "reactor_spans_dropped_total", "Things told that became no span at a collector.", registry=r
-        )
-        Gauge("reactor_build_info", "The version that runs.", ["version"], registry=r).labels(version).set(1)
+        self._lag = self._gauge("source_lag_records", "Events that wait in a source.", "source")
+        self._up = self._gauge("source_up", "1 where the source is connected.", "source")
+        self._open = self._gauge("runs_open", "Runs that are queued, running or retrying.")
+        self._loop = self._gauge("event_loop_lag_seconds", "How late the loop came to its last beat.")
+
+    def _sums(self, name: str, help: str, *labels: str) -> Sums:
+        made = Sums(f"reactor_{name}", help, labels)
+        self._registry.register(made)
+        return made
+
+    def _spread(self, name: str, help: str, bounds: Sequence[float]) -> Spread:
+        made = Spread(f"reactor_{name}", help, "task", bounds)
+        self._registry.register(made)
+        return made
+
+    def _gauge(self, name: str, help: str, *labels: str) -> Gauge:
+        return Gauge(f"reactor_{name}", help, labels, registry=self._registry)
 
     def sensed(self, found: Sequence[Sensed]) -> None: ...
 
     def counted(self, counts: Sequence[Counted]) -> None:
+        last: dict[str, int] = {}
         for count in counts:
             for outcome, number in (
                 ("ready", count.ready), ("ignored", count.ignored), ("duplicate", count.duplicate), ("dead", count.dead),
             ):  # fmt: skip
                 if number:
-                    self._events.labels(count.source, outcome).inc(number)
+                    self._events.add((count.source, outcome), number)
             if count.dead:
-                self._dead.labels(count.source).inc(count.dead)
-            self._last.labels(count.source).set(count.at / 1e6)
+                self._dead.add((count.source,), count.dead)
+            last[count.source] = count.at
+        for source, at in last.items():
+            self._last.labels(source).set(at / 1e6)
 
     def announced(self, made: Sequence[Announced]) -> None:
-        counts: dict[str, int] = {}
-        for each in made:
-            counts[each.readiness.asset] = counts.get(each.readiness.asset, 0) + 1
-        for asset, number in counts.items():
-            self._versions.labels(asset).inc(number)
+        for asset, number in Counter(m.readiness.asset for m in made).items():
+            self._versions.add((asset,), number)
 
     def noted(self, ended: Sequence[Noted]) -> None:
         for each in ended:
             run = each.run
-            self._attempts.labels(run.task, each.attempt.result).inc()
+            self._attempts.add((run.task, each.attempt.result))
             if run.state in OPEN:
                 continue
-            self._runs.labels(run.task, run.state.value).inc()
-            self._waits.labels(run.task).observe((run.created - run.waited_since) / 1e6)
+            self._runs.add((run.task, run.state.value))
+            self._waits.observe(run.task, (run.created - run.waited_since) / 1e6)
             if run.started is not None and run.ended is not None:
-                self._took.labels(run.task).observe((run.ended - run.started) / 1e6)
+                self._took.observe(run.task, (run.ended - run.started) / 1e6)
 
     def alerted(self, alert: Alert) -> None:
-        self._alerts.labels(alert.owner, alert.kind.value).inc()
+        self._alerts.add((alert.owner, alert.kind.value))
 
     def render(
         self, sources: Mapping[str, tuple[bool, int | None]], open_runs: int, loop_lag: float, dropped: int
     ) -> tuple[bytes, str]:
-        """The page and its content type. `sources`: for each, whether it is connected, and its lag where that is known."""
+        """The page and its content type. `sources`: for each, whether it is connected, and its lag where that is known.
+
+        A source that is not among them any more, after a reload, is gone from the page too.
+        """
+        self._up.clear()
+        self._lag.clear()
         for name, (connected, lag) in sources.items():
             self._up.labels(name).set(connected)
             if lag is not None:
                 self._lag.labels(name).set(lag)
         self._open.set(open_runs)
         self._loop.set(loop_lag)
-        self._dropped.set(dropped)
+        self._dropped.set((), dropped)
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     async def close(self, timeout: float) -> None: ...

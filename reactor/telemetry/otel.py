@@ -8,144 +8,163 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link as OtelLink
-from opentelemetry.trace import SpanContext, SpanKind, TraceFlags, TraceState
-from opentelemetry.trace.status import Status, StatusCode
 
 from reactor.model.commands import Announced, Noted
+from reactor.model.errors import ConfigError
 from reactor.telemetry.base import Counted, Sensed
-from reactor.telemetry.sampling import Sampled, sampler
+from reactor.telemetry.readable import Readables, Redact
+from reactor.telemetry.sampling import Keep, sampler
+from reactor.telemetry.slim import slim_noted, slim_sensed
 from reactor.telemetry.spans import Span, of_announced, of_noted, of_sensed
 
 log = logging.getLogger(__name__)
 
-QUEUE = 50_000
+QUEUE = 20_000
 """Things told that may wait to become spans."""
 BATCH = 512
+"""Spans in one request."""
 LINGER = 0.2
 """Seconds that the thread waits for company."""
-_KINDS = {"internal": SpanKind.INTERNAL, "server": SpanKind.SERVER, "consumer": SpanKind.CONSUMER}
+SAY_EVERY = 60
+"""Seconds between two lines about spans that were lost."""
+_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 Told = Sensed | Noted | Announced
-Redact = Callable[[str], str]
 
 
 class OtelTraces:
-    """See `reactor.telemetry.base.Telemetry`. `dropped` counts the things told that became no span at a collector."""
+    """See `reactor.telemetry.base.Telemetry`. Called from the loop alone."""
 
     traces = True
 
-    def __init__(self, resource: Resource, exporter: SpanExporter, sampled: Sampled, redact: Redact) -> None:
-        self.dropped = 0
-        self._resource, self._exporter, self._sampled, self._redact = resource, exporter, sampled, redact
-        self._scope = InstrumentationScope("reactor")
+    def __init__(self, exporter: SpanExporter, readables: Readables, keep: Keep) -> None:
+        self._exporter, self._readables, self._keep = exporter, readables, keep
+        self._overrun = 0
+        self._unsent = 0
+        self._sending = 0
         self._queue: deque[Told] = deque()
-        self._wake = threading.Event()
+        self._wake, self._hurry = threading.Event(), threading.Event()
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        self._stopping = False
-        self._warned = False
+        self._said, self._say_from = 0, float("-inf")
         self._thread = threading.Thread(target=self._work, name="traces", daemon=True)
         self._thread.start()
 
+    @property
+    def dropped(self) -> int:
+        """What was lost for the queue, the collector or the rate. What the sampler was asked to leave out is not lost."""
+        return self._overrun + self._unsent + self._keep.refused
+
     def sensed(self, found: Sequence[Sensed]) -> None:
-        self._put(found)
+        keep = self._keep
+        self._put([slim_sensed(f) for f in found if keep(f.process, f.ended, incoming=f.event.traceparent)])
 
     def counted(self, counts: Sequence[Counted]) -> None: ...
 
     def announced(self, made: Sequence[Announced]) -> None:
-        self._put([m for m in made if m.parent is not None])
+        self._put([m for m in made if m.parent is not None and self._keep(m.parent, m.readiness.arrived)])
 
     def noted(self, ended: Sequence[Noted]) -> None:
-        self._put(ended)
+        self._put([slim_noted(n) for n in ended if self._wanted(n)])
+
+    def _wanted(self, ended: Noted) -> bool:
+        context, attempt = ended.run.traceparent, ended.attempt
+        failed = attempt.result not in ("succeeded", "cancelled")
+        return context is not None and self._keep(context, attempt.ended, failed=failed)
 
     def _put(self, told: Sequence[Told]) -> None:
-        room = QUEUE - len(self._queue)
-        self.dropped += max(0, len(told) - room)
-        self._queue.extend(told[: max(room, 0)])
-        if told and not self._wake.is_set():
+        if not told:
+            return
+        room = max(QUEUE - len(self._queue), 0)
+        self._overrun += max(0, len(told) - room)
+        self._queue.extend(told[:room])
+        if not self._wake.is_set():
             self._wake.set()
 
     async def close(self, timeout: float) -> None:
         """Gives the thread `timeout` seconds to send what it has. It is a daemon: a collector that hangs keeps nobody."""
-        self._stopping = True
+        self._hurry.set()
         self._wake.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._ended.wait()
-        left = len(self._queue)
+        self._exporter.shutdown()  # a thread that waits for the next try is woken by it
+        left = len(self._queue) + self._sending
         if left:
-            self.dropped += left
-            log.warning("%d spans were not sent before the end: the collector took too long.", left)
+            self._queue.clear()
+            self._unsent += left
+            log.warning(
+                "%d or more spans were not sent within %g s before the end: the collector at OTEL_EXPORTER_OTLP_ENDPOINT is away or slow.",
+                left,
+                timeout,
+            )
 
     # --- in the thread
 
     def _work(self) -> None:
         try:
-            self._send_all()
+            while True:
+                self._wake.wait()
+                self._wake.clear()
+                last = self._hurry.wait(LINGER)
+                self._send_all()
+                if last:
+                    return
         finally:
             with suppress(RuntimeError):  # the loop did not wait for us
                 self._loop.call_soon_threadsafe(self._ended.set)
 
     def _send_all(self) -> None:
-        while True:
-            self._wake.wait()
-            if not self._stopping:
-                self._wake.clear()
-                self._pause()
-            while self._queue:
-                self._send([self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))])
-            if self._stopping:
-                return
+        batch: list[Span] = []
+        for span in self._spans():
+            batch.append(span)
+            if len(batch) >= BATCH:
+                self._send(batch)
+                batch = []
+        if batch:
+            self._send(batch)
+        self._say_losses()
 
-    def _pause(self) -> None:
-        threading.Event().wait(LINGER)
+    def _spans(self) -> Iterator[Span]:
+        while self._queue:
+            try:
+                yield from _spans_of(self._queue.popleft())
+            except Exception as error:  # noqa: BLE001 - it is lost alone, and takes neither the thread nor another with it
+                self._unsent += 1
+                log.debug("something told could not be made a span: %r", error)
 
-    def _send(self, told: list[Told]) -> None:
-        spans = [self._readable(s) for t in told for s in _spans(t) if self._sampled(s.context) or s.error is not None]
-        if not spans:
-            return
+    def _send(self, batch: list[Span]) -> None:
+        self._sending, sent = len(batch), 0
         try:
-            good = self._exporter.export(spans) is SpanExportResult.SUCCESS
+            spans = self._readables.make(batch)
+            if self._exporter.export(spans) is SpanExportResult.SUCCESS:
+                sent = len(spans)
         except Exception as error:  # noqa: BLE001 - whatever a client library raises costs spans, not the service
             log.debug("spans could not be sent: %s", error)
-            good = False
-        if good:
-            self._warned = False
+        self._unsent += len(batch) - sent
+        self._sending = 0
+
+    def _say_losses(self) -> None:
+        """At most once a minute: a collector that is away for a day is not worth a day of lines."""
+        lost, now = self.dropped, self._loop.time()
+        if lost == self._said or now < self._say_from:
             return
-        self.dropped += len(told)
-        if not self._warned:
-            log.warning(
-                "Spans could not be sent to the collector and were dropped; they are counted in reactor_spans_dropped_total."
-            )
-            self._warned = True
-
-    def _readable(self, span: Span) -> ReadableSpan:
-        error = self._redact(span.error) if span.error is not None else None
-        return ReadableSpan(
-            name=span.name,
-            context=_context(span.context),
-            parent=_context(span.parent) if span.parent is not None else None,
-            resource=self._resource,
-            attributes={k: self._redact(v) if isinstance(v, str) else v for k, v in span.attributes.items()},
-            events=[Event(m.name, dict(m.attributes), m.at * 1000) for m in span.marks],
-            links=[OtelLink(_context(k.context), dict(k.attributes)) for k in span.links],
-            kind=_KINDS[span.kind],
-            status=Status(StatusCode.ERROR, error[:2000]) if error is not None else Status(StatusCode.UNSET),
-            start_time=span.start * 1000,
-            end_time=max(span.end, span.start) * 1000,
-            instrumentation_scope=self._scope,
-        )
+        log.warning(
+            "%d spans were lost since this was last said: %d in all because the collector did not take them, %d because too many waited for "
+            "it, %d because there were more traces than are written in a second. No work was lost or delayed. See that the collector at "
+            "OTEL_EXPORTER_OTLP_ENDPOINT answers; for less, set OTEL_TRACES_SAMPLER=parentbased_traceidratio. They are counted in "
+            "reactor_spans_dropped_total.",
+            lost - self._said, self._unsent, self._overrun, self._keep.refused,
+        )  # fmt: skip
+        self._said, self._say_from = lost, now + SAY_EVERY
 
 
-def _spans(told: Told) -> list[Span]:
+def _spans_of(told: Told) -> list[Span]:
     match told:
         case Sensed():
             return of_sensed(told)
@@ -155,21 +174,33 @@ def _spans(told: Told) -> list[Span]:
             return of_announced(told)
 
 
-def _context(traceparent: str) -> SpanContext:
-    _, trace, span, flags = traceparent.split("-")[:4]
-    return SpanContext(int(trace, 16), int(span, 16), True, TraceFlags(int(flags, 16)), TraceState())
-
-
 def from_environment(environ: Mapping[str, str], version: str, redact: Redact) -> OtelTraces:
-    """The exporter that the standard `OTEL_*` variables describe: endpoint, headers, service name, resource attributes, sampler."""
-    resource = Resource.create(
-        {"service.name": environ.get("OTEL_SERVICE_NAME", "reactor"), "service.version": version}
-    )
-    return OtelTraces(resource, OTLPSpanExporter(), sampler(environ), redact)
+    """The exporter that the standard `OTEL_*` variables describe: endpoint, headers, service name, resource attributes, sampler.
+
+    Raises:
+        ConfigError: a variable asks for what there is not.
+    """
+    for name in _PROTOCOLS:
+        if environ.get(name, "http/protobuf") != "http/protobuf":
+            raise ConfigError(
+                f"{name}={environ[name]!r}, but spans are sent as http/protobuf only. Unset it, and name the collector's HTTP port, "
+                "4318 as a rule, in OTEL_EXPORTER_OTLP_ENDPOINT."
+            )
+    return OtelTraces(OTLPSpanExporter(), Readables(resource(version), redact), Keep(sampler(environ)))
+
+
+def resource(version: str) -> Resource:
+    """Who sends: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say it, else `reactor`."""
+    found = Resource.create()
+    named = not str(found.attributes["service.name"]).startswith("unknown_service")
+    ours = {"service.version": version} if named else {"service.version": version, "service.name": "reactor"}
+    return found.merge(Resource({k: v for k, v in ours.items() if k == "service.name" or k not in found.attributes}))
 
 
 def wanted(environ: Mapping[str, str]) -> bool:
-    """Whether the environment names a collector."""
+    """Whether the environment names a collector, and wants it to be told."""
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none":
+        return False
+    if environ.get("OTEL_TRACES_SAMPLER") == "always_off":
         return False
     return bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))

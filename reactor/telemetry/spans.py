@@ -72,7 +72,7 @@ def of_sensed(found: Sensed) -> list[Span]:
         found.process,
         found.began,
         found.ended,
-        {names.SENSOR: found.sensor},
+        {names.SENSOR: found.sensor, names.SENSOR_OUTCOME: "ready"},
     )
     ready = [
         Span(f"ready {asset}", INTERNAL, context, found.sensor_span, found.ended, found.ended, _slot(asset, partition))

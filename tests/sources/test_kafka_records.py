@@ -47,10 +47,12 @@ def test_a_giant_keeps_its_headers_unless_they_are_giant_too() -> None:
         ([("other", b"x"), ("traceparent", TRACE.encode())], TRACE),
         ([("traceparent", b"\xff\xfe")], None),
         ([("traceparent", b"x" * 200)], None),
+        ([("traceparent", b"garbage")], None),
+        ([("traceparent", b"00-nonsense"), ("ce_traceparent", TRACE.encode())], TRACE),
         ([("traceparent", b""), ("ce_traceparent", TRACE.encode())], TRACE),
     ],
 )
-def test_a_trace_context_that_could_be_one_is_handed_on(headers: list[tuple[str, bytes]], found: str | None) -> None:
+def test_a_trace_context_that_is_well_formed_is_handed_on(headers: list[tuple[str, bytes]], found: str | None) -> None:
     assert traceparent(headers) == found
 
 

@@ -1,9 +1,12 @@
-"""Twenty planted secrets, every sink: none comes through."""
+"""Planted secrets, every sink: none comes through."""
 
 from __future__ import annotations
 
 import io
+import json
 import logging
+import time
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -11,7 +14,13 @@ import pytest
 from reactor.telemetry.logs import JsonLines, Readable
 from reactor.telemetry.redact import MASK, Redactor
 
-KNOWN = ["hunter2-hunter2", "kafka-Pa$$word", "s3cr3t.with(regex)*chars"]
+KNOWN = [
+    "hunter2-hunter2",
+    "kafka-Pa$$word",
+    "s3cr3t.with(regex)*chars",
+    'q"uo\\te-däsh\ttab',
+    "-----KEY\nof two lines",
+]
 PLANTED = [
     *(f"the broker said {secret} is wrong" for secret in KNOWN),
     "Authorization: Bearer abcdefghijklmnop1234",
@@ -31,8 +40,23 @@ PLANTED = [
     "postgres://shop:abcdefghijklmnop1234@db/orders",
     "https://user:abcdefghijklmnop1234@example.com/",
     "the service's own is rx_abcdefghijklmnop1234",
+    "Authorization: ApiKey abcdefghijklmnop1234",
+    "authorization=abcdefghijklmnop1234",
+    "X-Api-Key: abcdefghijklmnop1234",
+    "Set-Cookie: session=abcdefghijklmnop1234; HttpOnly",
+    "aws_secret_access_key = abcdefghijklmnop1234",
+    "AWS_SECRET_ACCESS_KEY=abcdefghijklmnop1234",
+    'password="two words abcdefghijklmnop1234"',
+    "{'password': 'two words abcdefghijklmnop1234'}",
+    "password='two words and no end abcdefghijklmnop1234",
+    "-----BEGIN RSA PRIVATE KEY-----\nabcdefghijklmnop1234\n-----END RSA PRIVATE KEY-----",
+    *(f"{escaped} as a library spells it" for s in KNOWN for escaped in (repr(s), json.dumps(s), quote(s))),
 ]
-SECRETS = [*KNOWN, "abcdefghijklmnop1234", "dXNlcjpwYXNzd29yZA=="]
+SECRETS = [
+    *(spelt for s in KNOWN for spelt in (s, repr(s)[1:-1], json.dumps(s)[1:-1], quote(s))),
+    "abcdefghijklmnop1234",
+    "dXNlcjpwYXNzd29yZA==",
+]
 
 
 def leaks(text: str) -> list[str]:
@@ -62,6 +86,12 @@ def test_no_secret_comes_through_a_log(planted: str, kind: type[Readable | JsonL
         log.exception("it went wrong")
     assert out.getvalue().count(MASK) >= 3
     assert not leaks(out.getvalue())
+    if kind is JsonLines:
+        assert [msgspec.json.decode(line)["level"] for line in out.getvalue().splitlines()] == [
+            "warning",
+            "warning",
+            "error",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +99,28 @@ def test_no_secret_comes_through_a_log(planted: str, kind: type[Readable | JsonL
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert Redactor(KNOWN)(text) == text
+
+
+@pytest.mark.parametrize(
+    "bite",
+    [
+        "a",
+        "-_token",
+        'password="',
+        "password ",
+        "authorization ",
+        "ab://",
+        "a://b:",
+        "-----BEGIN PRIVATE KEY-----",
+        " \t",
+    ],
+)
+def test_no_text_makes_it_slow(bite: str) -> None:
+    """A log line may hold what an attacker wrote. A pattern that looks back over it would take minutes for this one."""
+    redact = Redactor(KNOWN)
+    began = time.perf_counter()
+    redact((bite * 100_000)[:100_000])
+    assert time.perf_counter() - began < 1
 
 
 def test_a_json_line_holds_what_was_given() -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from reactor.model.events import RawEvent, Record
 from reactor.model.ids import Instant
+from reactor.model.trace import trace_context
 
 TRACE_HEADERS = ("traceparent", "ce_traceparent")
 """W3C trace context as clients write it themselves, and as the CloudEvents binding for Kafka does."""
@@ -68,10 +69,10 @@ def _special(found: Fetched, limit: int) -> RawEvent:
 
 
 def traceparent(headers: Sequence[tuple[str, bytes]]) -> str | None:
-    """The trace context as it came: who reads it decides whether it is well formed. Nothing that could not be one is
-    handed on.
-    """
+    """The first trace context that is well formed."""
     for name, value in headers:
-        if name in TRACE_HEADERS and value and len(value) <= 128 and value.isascii():
-            return value.decode("ascii")
+        if name in TRACE_HEADERS and value:
+            found = trace_context(value.decode("ascii", "replace"))
+            if found is not None:
+                return found
     return None
