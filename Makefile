@@ -51,7 +51,7 @@ torture: $(STAMP)
 	REACTOR_TORTURE_KILLS=$(KILLS) $(BIN)/python -m pytest tests/torture -rP
 
 lock:
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file constraints.txt
 
 clean:

@@ -14,6 +14,7 @@ CRASHES = int(os.environ.get("REACTOR_TEST_CRASHES", "1000"))
 FIRST_SEED = int(os.environ.get("REACTOR_TEST_SEED", "0"))
 
 
+@pytest.mark.timeout(2400)
 def test_nothing_is_lost_doubled_early_or_stuck_whenever_it_is_killed() -> None:
     crashes = steps = runs = 0
     seed = FIRST_SEED

@@ -7,6 +7,8 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from reactor.model.ids import AssetName, PartitionKey, TaskName
 from reactor.store.base import RunFilter
 from reactor.store.sqlite import SqliteReader
@@ -73,6 +75,7 @@ def _history(world: World) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(120 + 10 * KILLS)
 async def test_nothing_is_lost_doubled_early_or_stuck_under_kill_9(tmp_path: Path) -> None:
     world = World(tmp_path, SEED)
     try:

@@ -1,7 +1,8 @@
 """Lives for the torture: a process that has imported everything and forks one service for each line it reads.
 
-A line is JSON: the project's folder, and where the service shall kill itself (`point`, `nth`; an empty point: nowhere). The fork answers on standard
-output with its process id and its address once it is open.
+A line is JSON: the project's folder, and where the service shall kill itself (`point`, `nth`; an empty point: nowhere). One line is answered to each: the
+fork's process id and its address once it is open, or an empty line when it died before it was. What a fork writes to standard error goes to `lives.log`
+in the project's folder.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
+from typing import Any
 
 from reactor.project.config import load_settings
 from reactor.project.load import load
@@ -35,13 +38,14 @@ def killer(point: str, nth: int) -> Labels:
     return label
 
 
-async def live(root: Path, point: str, nth: int) -> None:
+async def live(root: Path, point: str, nth: int, answer: int) -> None:
     settings = load_settings(root, flags={"port": 0}).settings
     runner = await make_service(settings, load(root), killer(point, nth))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await runner.open()
-    print(json.dumps({"pid": os.getpid(), "url": runner.url, "token": runner.token}), flush=True)
+    os.write(answer, json.dumps({"pid": os.getpid(), "url": runner.url, "token": runner.token}).encode())
+    os.close(answer)
     waiting = asyncio.ensure_future(runner.wait())
     await asyncio.wait([waiting, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     if waiting.done():
@@ -50,14 +54,31 @@ async def live(root: Path, point: str, nth: int) -> None:
     await runner.close()
 
 
+def born(asked: dict[str, Any], answer: int) -> None:
+    """The fork's whole life. It never returns to the loop of its maker, whatever it dies of."""
+    root = Path(asked["root"])
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(root / "lives.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(log, sys.stderr.fileno())
+    try:
+        asyncio.run(live(root, asked["point"], asked["nth"], answer))
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
 def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are buried by the kernel
     for line in sys.stdin:
-        asked = json.loads(line)
+        heard, answer = os.pipe()
         if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            asyncio.run(live(Path(asked["root"]), asked["point"], asked["nth"]))
-            os._exit(0)
+            os.close(heard)
+            born(json.loads(line), answer)
+        os.close(answer)
+        with os.fdopen(heard) as told:  # ends with the answer, or with the death of the only one who could give it
+            print(told.read(), flush=True)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ def cut(log: list[Op], *, orderly: bool, stride: int) -> Iterator[tuple[int, str
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("orderly", "stride"), [(False, 1), (True, STRIDE)], ids=["forgetful disk", "orderly disk"])
+@pytest.mark.timeout(900)
 def test_a_power_cut_loses_nothing_that_was_acknowledged(orderly: bool, stride: int) -> None:
     found = list(cut(record({}), orderly=orderly, stride=stride))
     assert [(at, wrong) for at, wrong in found if wrong] == []
