@@ -1,8 +1,8 @@
 """Lives for the torture: a process that has imported everything and forks one service for each line it reads.
 
-A line is JSON: the project's folder, and where the service shall kill itself (`point`, `nth`; an empty point: nowhere). One line is answered to each: the
-fork's process id and its address once it is open, or an empty line when it died before it was. What a fork writes to standard error goes to `lives.log`
-in the project's folder.
+A line is JSON: the project's folder, and where the service shall kill itself (`point`, `nth`; an empty point: nowhere). One line is answered to each:
+the fork's process id and its address once it is open, or an empty line when it died before it was. A fork's standard error goes to `lives.log` in the
+project's folder.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def born(asked: dict[str, Any], answer: int) -> None:
     os.dup2(log, sys.stderr.fileno())
     try:
         asyncio.run(live(root, asked["point"], asked["nth"], answer))
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a fork may never go on as its maker
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
