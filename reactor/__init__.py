@@ -9,6 +9,7 @@ from reactor.model.check import Check, check
 from reactor.model.condition import at_least, schedule
 from reactor.model.errors import DefinitionError, Permanent, ReactorError
 from reactor.model.events import CloudEvent, File, Ready, Record, Row, Tick
+from reactor.model.gate import Arrived, Gate, gate
 from reactor.model.job import InputView
 from reactor.model.job import TaskRun as Run
 from reactor.model.partitions import Daily, Dynamic, Hourly, Monthly, Static
@@ -19,6 +20,7 @@ from reactor.model.workflow import NOTHING, Evidence, Limit, Workflow
 
 __all__ = [
     "NOTHING",
+    "Arrived",
     "Asset",
     "Check",
     "CloudEvent",
@@ -28,6 +30,7 @@ __all__ = [
     "Evidence",
     "File",
     "Files",
+    "Gate",
     "Hourly",
     "Http",
     "InputView",
@@ -50,6 +53,7 @@ __all__ = [
     "accepted_values",
     "at_least",
     "check",
+    "gate",
     "not_null",
     "row_count",
     "schedule",

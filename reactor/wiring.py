@@ -16,8 +16,9 @@ from reactor.executors.process import Process
 from reactor.executors.thread import Thread
 from reactor.model.commands import Alert
 from reactor.model.errors import ReactorError
-from reactor.model.ids import Lane, SourceName
+from reactor.model.ids import AssetName, Lane, SourceName
 from reactor.model.ports import Clock, Ids
+from reactor.model.slot import Slot
 from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
@@ -130,6 +131,7 @@ class Assembly:
             make_sources=self.sources.make,
             telemetry=self.telemetry,
             tell=self._tell,
+            history=self._history,
             forget_logs=logs.forget,
             labels=labels,
         )
@@ -152,6 +154,9 @@ class Assembly:
             if name == lane:
                 return LaneStart(at.position, at.cursor)
         return None
+
+    async def _history(self, asset: AssetName, limit: int) -> list[Slot]:
+        return await (await self.reader()).slots(asset, limit)
 
     async def reader(self) -> SqliteReader:
         """The reading side of the ledger, opened when it is asked for first."""

@@ -4,13 +4,14 @@ An index from an asset to the rules that name it: the cost of an event grows wit
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reactor.core.plan import Plan, Term, compile_plan
 from reactor.model.asset import Asset
 from reactor.model.condition import SCHEDULE, Operand
 from reactor.model.errors import DefinitionError, nearest
 from reactor.model.events import Json
+from reactor.model.gate import Gate
 from reactor.model.ids import NO_KEY, AssetName, Instant, PartitionKey, TaskName, WaitKey, WorkflowName
 from reactor.model.partitions import Partitions, Static, time_of
 from reactor.model.sensor import AnySensor
@@ -44,6 +45,7 @@ class Graph:
     consumers: Mapping[AssetName, tuple[tuple[Node, tuple[Term, ...]], ...]]
     makers: Mapping[AssetName, TaskName]
     schedules: tuple[AssetName, ...]
+    gates: Mapping[AssetName, tuple[Gate, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def owner_of(self, asset: AssetName) -> str:
@@ -98,6 +100,7 @@ def build(
     sensors: Iterable[AnySensor],
     workflows: Iterable[Workflow],
     digests: Mapping[str, str] | None = None,
+    gates: Iterable[Gate] = (),
 ) -> Graph:
     """The definitions as a graph.
 
@@ -123,9 +126,10 @@ def build(
     wrong.extend(_cycles(nodes, made.makers))
     held = list(sensors)
     _check_sensors(held, wrong)
+    standing = _gates(made, gates, wrong)
     if wrong:
         raise DefinitionError("\n".join(wrong))
-    return _finish(made, flows, held, nodes)
+    return replace(_finish(made, flows, held, nodes), gates=standing)
 
 
 def _finish(
@@ -316,6 +320,21 @@ def _check_sensors(sensors: list[AnySensor], wrong: list[str]) -> None:
         other = seen.setdefault(sensor.name, sensor)
         if other is not sensor:
             wrong.append(f"Two sensors are called {sensor.name!r}. Rename one, or give it name=...")
+
+
+def _gates(made: _Build, gates: Iterable[Gate], wrong: list[str]) -> dict[AssetName, tuple[Gate, ...]]:
+    found: dict[AssetName, tuple[Gate, ...]] = {}
+    seen: dict[str, Gate] = {}
+    for gate in gates:
+        if seen.setdefault(gate.name, gate) is not gate:
+            wrong.append(f"Two gates are called {gate.name!r}. Rename one, or give it name=...")
+        for asset in gate.assets:
+            if asset not in made.assets:
+                wrong.append(
+                    f"Gate {gate.name!r} stands before {asset!r}, but no asset is called so.{nearest(asset, made.assets)}"
+                )
+            found[asset] = (*found.get(asset, ()), gate)
+    return found
 
 
 def _at(task: Task) -> str:

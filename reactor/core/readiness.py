@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from reactor.core.graph import Graph, Node
+from reactor.core.holds import hold, let_go
 from reactor.core.migrate import migrate
 from reactor.core.plan import Term, accepts, feed
 from reactor.core.runs import child, request
@@ -32,8 +33,11 @@ from reactor.model.slot import Slot
 
 def accept(graph: Graph, state: State, event: Readiness, now: Instant, ids: Ids) -> None:
     """The event takes its place in the ledger: one disposition for each rule that names its asset, now or later."""
-    consumers = graph.consumers.get(event.asset, ())
     state.changes.readiness.append(event)
+    if event.held and event.status is Status.OK:
+        hold(graph, state, event, now)
+        return
+    consumers = graph.consumers.get(event.asset, ())
     state.changes.offered.append((event.seq, len(consumers)))
     if event.status is not Status.OK:
         for node, _ in consumers:
@@ -66,6 +70,8 @@ def _new_version(state: State, event: Readiness, now: Instant) -> int:
             old.late_since,
         )
     )
+    if old.held is not None:
+        let_go(state, event, old.held, now)
     state.changes.versions.append((event.seq, old.version + 1))
     maker = state.changes.runs.get(RunId(event.run)) if event.run else None
     state.changes.commands.append(Announced(event, old.version + 1, maker.traceparent if maker is not None else None))
@@ -141,7 +147,8 @@ def announce(graph: Graph, state: State, run: Run, outcome: Outcome, now: Instan
             asset,
             partition,
         ) in state.slots:  # not so where the definitions changed under the run and dropped this output
-            accept(graph, state, _output(state, run, asset, partition, evidence, now, ids), now, ids)
+            held = outcome.held.get(asset, "")
+            accept(graph, state, _output(state, run, asset, partition, evidence, held, now, ids), now, ids)
 
 
 def output_partition(graph: Graph, run: Run, asset: AssetName) -> PartitionKey:
@@ -151,7 +158,14 @@ def output_partition(graph: Graph, run: Run, asset: AssetName) -> PartitionKey:
 
 
 def _output(
-    state: State, run: Run, asset: AssetName, partition: PartitionKey, evidence: bytes, now: Instant, ids: Ids
+    state: State,
+    run: Run,
+    asset: AssetName,
+    partition: PartitionKey,
+    evidence: bytes,
+    held: str,
+    now: Instant,
+    ids: Ids,
 ) -> Readiness:
     return Readiness(
         seq=state.take_seq(),
@@ -168,4 +182,5 @@ def _output(
         by=SensorName(f"task {run.task}"),
         run=run.id,
         traceparent=child(run.traceparent, ids),
+        held=held,
     )

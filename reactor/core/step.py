@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from reactor.core.graph import Graph
+from reactor.core.holds import approved, reject
 from reactor.core.migrate import migrate
 from reactor.core.readiness import accept, announce, output_partition
 from reactor.core.runs import on_again, on_cancel, on_lost, on_outcome, on_resumed, on_retry_due
@@ -21,11 +22,13 @@ from reactor.model.condition import SCHEDULE
 from reactor.model.events import Json, Readiness, Ready
 from reactor.model.ids import AssetName, Instant, Owner, PartitionKey, RunId
 from reactor.model.outcome import (
+    Approve,
     CancelRun,
     DeadlineDue,
     Ending,
     Lost,
     Outcome,
+    Reject,
     Resumed,
     RetryDue,
     RuleChanged,
@@ -53,7 +56,9 @@ def needs(graph: Graph, state: State, event: StepEvent, into: Needs) -> None:
         if run is not None and event.ending is Ending.SUCCEEDED:
             for asset, evidence in event.outputs.items():
                 _needs(graph, asset, output_partition(graph, run, asset), evidence, into)
-    elif isinstance(event, DeadlineDue):
+    elif isinstance(event, Approve):
+        _needs(graph, event.asset, event.partition, event.evidence, into)
+    elif isinstance(event, (DeadlineDue, Reject)):
         into.slots.add((event.asset, event.partition))
     elif isinstance(event, RunAgain):
         into.closed.add(event.run)
@@ -111,15 +116,32 @@ def step(graph: Graph, state: State, event: StepEvent, now: Instant, ids: Ids) -
             _on_deadline(graph, state, event, now)
         case Lost():
             on_lost(graph, state, event, now, ids)
-        case CancelRun():
-            return on_cancel(graph, state, event, now, ids)
-        case RunAgain():
-            return on_again(graph, state, event, now, ids)
+        case CancelRun() | RunAgain() | Approve() | Reject():
+            return _asked(graph, state, event, now, ids)
         case RuleChanged():
             _on_rule_changed(graph, state, event, now, ids)
         case Resumed():
             on_resumed(graph, state, now, ids)
     return None
+
+
+def _asked(
+    graph: Graph, state: State, event: CancelRun | RunAgain | Approve | Reject, now: Instant, ids: Ids
+) -> str | None:
+    """What a person asks. Returns why it cannot be, where it cannot."""
+    match event:
+        case CancelRun():
+            return on_cancel(graph, state, event, now, ids)
+        case RunAgain():
+            return on_again(graph, state, event, now, ids)
+        case Reject():
+            return reject(state, event, now)
+        case Approve():
+            passed = approved(state, event, now, ids)
+            if isinstance(passed, str):
+                return passed
+            accept(graph, state, passed, now, ids)
+            return None
 
 
 def _on_deadline(graph: Graph, state: State, event: DeadlineDue, now: Instant) -> None:

@@ -36,6 +36,7 @@ class AlertKind(StrEnum):
     FAILED = "failed"
     SOURCE = "source"
     DEAD_LETTER = "dead letter"
+    HELD = "held"
 
 
 class Alert(msgspec.Struct, frozen=True):

@@ -151,6 +151,8 @@ class Ready(msgspec.Struct, frozen=True):
     """When the event says that it happened, where that differs from its arrival."""
     body: bytes = b""
     """The evidence as JSON, as `evidence_json` wrote it."""
+    held: str = ""
+    """Why a gate does not let it through. Set by the service; what a sensor writes here is ignored."""
 
 
 def evidence_json(evidence: Mapping[str, Json]) -> bytes:
@@ -207,6 +209,8 @@ class Readiness(msgspec.Struct, frozen=True):
     run: str = ""
     """The run that made it, where one did."""
     traceparent: str | None = None
+    held: str = ""
+    """Why a gate does not let it through; empty where all did. Not kept with the event: its disposition says it."""
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -240,6 +244,12 @@ class Dispose(StrEnum):
     """A newer request for the same partition took its place before the run began."""
     RECORDED = "recorded"
     """The rule only records new versions after its start."""
+    HELD = "held"
+    """A gate did not let it through: no rule was asked. A person approves it, as an event of its own, or rejects it."""
+    APPROVED = "approved"
+    """It was held, and a person let it through, as an event of its own."""
+    REJECTED = "rejected"
+    """It was held, and a person closed the partition to it."""
     RELEASED = "released"
     """The rule is gone from the definitions; its wait was closed."""
 

@@ -33,6 +33,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """Evidence (JSON) for each output that is announced. An output that is not named here is not announced."""
     checks: tuple[CheckResult, ...] = ()
     exit_code: int | None = None
+    held: Mapping[AssetName, str] = {}
+    """Outputs that a gate does not let through, each with the reason."""
 
 
 class RetryDue(msgspec.Struct, frozen=True):
@@ -72,6 +74,27 @@ class RunAgain(msgspec.Struct, frozen=True):
     by: str
 
 
+class Approve(msgspec.Struct, frozen=True):
+    """A person lets through what a gate holds. `seq` and `evidence` are those of the event that the person saw."""
+
+    asset: AssetName
+    partition: PartitionKey
+    seq: int
+    evidence: bytes
+    by: str
+    reason: str = ""
+
+
+class Reject(msgspec.Struct, frozen=True):
+    """A person closes a partition to what a gate holds."""
+
+    asset: AssetName
+    partition: PartitionKey
+    seq: int
+    by: str
+    reason: str = ""
+
+
 class RuleChanged(msgspec.Struct, frozen=True):
     """The rule of a task is not the one that this wait was collected under."""
 
@@ -83,4 +106,16 @@ class Resumed(msgspec.Struct, frozen=True):
     """An engine goes on, after a start or under new definitions: what is queued and has room now may begin."""
 
 
-StepEvent = Readiness | Outcome | RetryDue | DeadlineDue | Lost | CancelRun | RunAgain | RuleChanged | Resumed
+StepEvent = (
+    Readiness
+    | Outcome
+    | RetryDue
+    | DeadlineDue
+    | Lost
+    | CancelRun
+    | RunAgain
+    | Approve
+    | Reject
+    | RuleChanged
+    | Resumed
+)

@@ -6,6 +6,23 @@ from reactor.model.events import Item
 from reactor.model.ids import AssetName, EventId, Instant, PartitionKey, TaskName, WaitKey
 
 
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """What stands before a closed gate: a readiness event that no rule has been asked about. A person approves or rejects it."""
+
+    seq: int
+    event: EventId
+    at: Instant
+    """When it arrived."""
+    happened: Instant
+    reason: str
+    evidence: bytes
+    by: str
+    run: str = ""
+    traceparent: str | None = None
+    rejected: str = ""
+    """Who rejected it and why; empty while it waits for a decision."""
+
+
 class Slot(msgspec.Struct, frozen=True, gc=False):
     """One partition of one asset. `version` counts its contents from 1; 0: nothing has come yet, it is only known to be late."""
 
@@ -21,6 +38,8 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
     """The run that made its newest version; empty where a sensor announced it."""
     late_since: Instant | None = None
     """Its deadline, where that passed with nothing there."""
+    held: Held | None = None
+    """What came last and may not pass; `version` is what was accepted before it."""
 
 
 class Wait(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """The definitions of a project: what stands in its `sensors/` and `workflows/`, collected, checked and indexed.
 
 Law: a module's values are its registrations. There is no registry: what a file of the definitions folders holds at
-its top (an `Asset`, a sensor, a `Workflow`, or a list or dict of them) is what the project defines.
+its top (an `Asset`, a sensor, a gate, a `Workflow`, or a list or dict of them) is what the project defines.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from types import ModuleType
 from reactor.core.graph import Graph, build
 from reactor.model.asset import Asset
 from reactor.model.errors import DefinitionError, NotFound, nearest
+from reactor.model.gate import Gate
 from reactor.model.ids import TaskName
 from reactor.model.sensor import AnySensor, Sensor
 from reactor.model.workflow import Task, Workflow
@@ -56,7 +57,8 @@ def load(root: Path, folders: Sequence[str] = ("sensors", "workflows")) -> Defin
 
 def _graph(root: Path, modules: Iterable[ModuleType], digests: Mapping[str, str]) -> Graph:
     try:
-        return build(*_collect(modules), digests)
+        assets, sensors, workflows, gates = _collect(modules)
+        return build(assets, sensors, workflows, digests, gates)
     except DefinitionError as error:
         raise DefinitionError(str(error).replace(f"{root}/", "")) from error
 
@@ -73,10 +75,11 @@ def resolve(root: str, *folders: str) -> Callable[[TaskName], Task]:
     return find
 
 
-def _collect(modules: Iterable[ModuleType]) -> tuple[list[Asset], list[AnySensor], list[Workflow]]:
+def _collect(modules: Iterable[ModuleType]) -> tuple[list[Asset], list[AnySensor], list[Workflow], list[Gate]]:
     assets: list[Asset] = []
     sensors: dict[int, AnySensor] = {}  # by identity: a sensor that another file imports is still one
     workflows: dict[int, Workflow] = {}
+    gates: dict[int, Gate] = {}
     for value in (v for module in modules for v in _values(module)):
         if isinstance(value, Asset):
             assets.append(value)
@@ -84,7 +87,9 @@ def _collect(modules: Iterable[ModuleType]) -> tuple[list[Asset], list[AnySensor
             sensors[id(value)] = value
         elif isinstance(value, Workflow):
             workflows[id(value)] = value
-    return assets, list(sensors.values()), list(workflows.values())
+        elif isinstance(value, Gate):
+            gates[id(value)] = value
+    return assets, list(sensors.values()), list(workflows.values()), list(gates.values())
 
 
 def _values(module: ModuleType) -> Iterator[object]:

@@ -7,11 +7,13 @@ import msgspec
 
 from reactor.model.errors import NotFound, ReactorError, nearest
 from reactor.model.events import CloudEvent, DeadLetter, File, Payload, RawEvent, Record, Row, Tick
-from reactor.model.ids import RunId
-from reactor.model.outcome import CancelRun, RunAgain
+from reactor.model.ids import AssetName, PartitionKey, RunId
+from reactor.model.outcome import Approve, CancelRun, Reject, RunAgain
 from reactor.model.ports import Clock
+from reactor.model.slot import Held
 from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
 from reactor.service.service import Service
+from reactor.service.views.words import called
 from reactor.sources.base import Batch
 from reactor.store.base import Audit, Reader, TopicRecord, Transaction
 
@@ -56,7 +58,36 @@ class Commands:
         await self._ask(RunAgain(run, actor), Transaction(audits=[self._audit(actor, "again", run)]))
         return run
 
-    async def _ask(self, event: CancelRun | RunAgain, note: Transaction) -> None:
+    # --- what a gate holds
+
+    async def approve(self, asset: str, partition: str, actor: str, reason: str) -> int:
+        """Lets through what a gate holds. Returns the number of the event that it lets through."""
+        held = await self._held(asset, partition)
+        name, key = AssetName(asset), PartitionKey(partition)
+        note = Transaction(audits=[self._audit(actor, "approve", called(name, key), reason)])
+        await self._ask(Approve(name, key, held.seq, held.evidence, actor, reason), note)
+        return held.seq
+
+    async def reject(self, asset: str, partition: str, actor: str, reason: str) -> int:
+        """Closes a partition to what a gate holds. Returns the number of the event that it turns away."""
+        held = await self._held(asset, partition)
+        name, key = AssetName(asset), PartitionKey(partition)
+        note = Transaction(audits=[self._audit(actor, "reject", called(name, key), reason)])
+        await self._ask(Reject(name, key, held.seq, actor, reason), note)
+        return held.seq
+
+    async def _held(self, asset: str, partition: str) -> Held:
+        graph = self._service.graph
+        if asset not in graph.assets:
+            raise NotFound(f"There is no asset {asset!r}.{nearest(asset, graph.assets)} `reactor graph` lists them.")
+        slot = await (await self._reader()).slot(AssetName(asset), PartitionKey(partition))
+        if slot is None or slot.held is None:
+            raise Refused(
+                f"Nothing of {called(asset, partition)} is held: there is nothing to decide. `reactor held` lists what is."
+            )
+        return slot.held
+
+    async def _ask(self, event: CancelRun | RunAgain | Approve | Reject, note: Transaction) -> None:
         refused = await self._service.engine.answer([event], note)
         if refused is not None:
             raise Refused(refused)
@@ -102,6 +133,7 @@ class Commands:
             if found is None:
                 raise Refused(f"Sensor {letter.sensor!r} does not read {letter.source} any more.")
             judged, states = found
+            judged = (await self._service.gates.stand([judged]))[0]
             if judged.dead:
                 raise Refused(f"It failed again: {judged.dead[0].reason}. The letter stays in the list.")
             audit = self._audit(actor, "retry dead letter", str(id))

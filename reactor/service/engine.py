@@ -280,6 +280,7 @@ class Engine:
                 position=judged.event.position,
                 by=SensorName(sensor),
                 traceparent=traceparent,
+                held=ready.held,
             )
             step(self.graph, self.state, event, now, self._ids)
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from reactor.model.errors import ReactorError
 from reactor.model.ids import Lane, SourceName
 from reactor.service.engine import Engine
+from reactor.service.gates import Gatekeeper
 from reactor.service.judge import SourceJudge
 from reactor.service.work import Arrival
 from reactor.sources.base import Batch, LaneStart, Source
@@ -35,13 +36,13 @@ Unseen = Callable[[SourceName, Sequence[str]], Awaitable[set[str]]]
 class Intake:
     """One source with the sensors that read it."""
 
-    def __init__(self, engine: Engine, source: Source, judge: SourceJudge, seen: Unseen) -> None:
+    def __init__(self, engine: Engine, source: Source, judge: SourceJudge, gates: Gatekeeper, seen: Unseen) -> None:
         self.source = source
         self.judge = judge
         self.error: str | None = None
         """Why it stopped for good; None while it works."""
         self._engine = engine
-        self._seen = seen
+        self._gates, self._seen = gates, seen
         self._under_way: deque[tuple[Batch, asyncio.Future[None]]] = deque()
         self._acknowledger: asyncio.Task[None] | None = None
         self._judging = asyncio.Lock()
@@ -82,6 +83,7 @@ class Intake:
         async with self._judging:
             known = await self._known(batch)
             judged, states = await self.judge.judge(batch, known)
+            judged = await self._gates.stand(judged)
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._under_way.append((batch, done))
             done.add_done_callback(lambda _: self._durable.set())

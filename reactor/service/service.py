@@ -10,12 +10,14 @@ from reactor.executors.base import Executor
 from reactor.model.commands import Alert, Announced, CancelAttempt, Noted, SetTimer, StartAttempt
 from reactor.model.errors import StoreBusy, StoreFull
 from reactor.model.ids import Instant, SourceName
-from reactor.model.outcome import RuleChanged, StepEvent
+from reactor.model.outcome import Outcome, RuleChanged, StepEvent
 from reactor.model.ports import Clock, Ids
+from reactor.model.run import Run
 from reactor.model.source import SourceSpec
 from reactor.service.call import bind
 from reactor.service.dispatch import Dispatch
 from reactor.service.engine import Engine
+from reactor.service.gates import Gatekeeper, History
 from reactor.service.intake import Intake
 from reactor.service.judge import SourceJudge
 from reactor.service.ticks import hidden_sensors
@@ -62,10 +64,11 @@ class Parts:
         make_sources: MakeSources,
         telemetry: Telemetry,
         tell: TellAlert,
+        history: History,
         forget_logs: ForgetLogs = _no_logs,
         labels: Labels = nothing,
     ) -> None:
-        self.forget_logs = forget_logs
+        self.forget_logs, self.history = forget_logs, history
         self.graph, self.writer, self.clock, self.ids = graph, writer, clock, ids
         self.executors, self.make_sources, self.telemetry, self.tell, self.labels = (
             executors,
@@ -83,12 +86,14 @@ class Service:
         self._parts = parts
         self._retention = retention
         self.engine = Engine(parts.graph, parts.writer, parts.clock, parts.ids, parts.labels)
-        self.dispatch = Dispatch(parts.executors, parts.clock, self.engine.ended)
+        self.gates = Gatekeeper(lambda: self.engine.graph, parts.history)
+        self.dispatch = Dispatch(parts.executors, parts.clock, self._ended)
         self.timers = Timers(parts.clock, lambda: self.engine.graph, self.engine.ask)
         self.intakes: dict[SourceName, Intake] = {}
         self.listeners: list[Callable[[Sequence[Announced], Sequence[Noted]], None]] = []
         self.paused: set[SourceName] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._gating: set[asyncio.Task[None]] = set()
         self._readers: dict[SourceName, asyncio.Task[None]] = {}
         self._engine_task: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
@@ -102,6 +107,19 @@ class Service:
 
     def start(self, command: StartAttempt) -> None:
         self.dispatch.start(self.engine.graph, command)
+
+    def _ended(self, outcome: Outcome) -> None:
+        """What an attempt made stands before the gates of its outputs, where there are any, before the engine hears of it."""
+        run = self.engine.state.runs.get(outcome.run)
+        if run is None or not self.gates.concerns(outcome):
+            self.engine.ended(outcome)
+            return
+        task = asyncio.create_task(self._gate(outcome, run), name=f"gates {run.task}")
+        self._gating.add(task)
+        task.add_done_callback(self._gating.discard)
+
+    async def _gate(self, outcome: Outcome, run: Run) -> None:
+        self.engine.ended(await self.gates.outcome(outcome, run))
 
     def cancel(self, command: CancelAttempt) -> None:
         self.dispatch.cancel(command)
@@ -167,6 +185,8 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.dispatch.close()
         await asyncio.gather(*(e.stop(grace) for e in self._parts.executors.values()), return_exceptions=True)
+        if self._gating:  # what hangs is left to the next engine, as an attempt that was lost
+            await asyncio.wait(self._gating, timeout=grace)
         await self._stop_engine()
         await self._parts.writer.close()
         await self._parts.telemetry.close(3.0)
@@ -209,7 +229,7 @@ class Service:
         for name, source in parts.make_sources(list(specs.values())).items():
             mine = [s for s in sensors if s.source.name == name]
             judge = SourceJudge(graph, mine, states, parts.clock, parts.ids, parts.telemetry)
-            intake = Intake(self.engine, source, judge, self._seen)
+            intake = Intake(self.engine, source, judge, self.gates, self._seen)
             self.intakes[name] = intake
             self._readers[name] = asyncio.create_task(intake.run(), name=f"intake {name}")
 

@@ -180,7 +180,7 @@ class Writer(Protocol):
     async def forget(self, before: Instant, seen_before: Instant, most: int) -> int:
         """Removes up to `most` rows of history from before an instant: ended runs with their attempts, readiness with its dispositions, kept events,
         dead letters that were dealt with; old spans are folded together. Event ids go from before `seen_before`. What an open wait, a run that is
-        kept, or the newest version of a slot refers to stays. Returns how many went; the ledger balances as it did."""
+        kept, or the newest version of a slot, or what it holds, refers to stays. Returns how many went; the ledger balances as it did."""
 
     async def checkpoint(self) -> None:
         """Housekeeping between commits; never needed for a promise."""
@@ -216,6 +216,9 @@ class Reader(Protocol):
     async def slot(self, asset: AssetName, partition: PartitionKey) -> Slot | None: ...
     async def slots(self, asset: AssetName, limit: int) -> list[Slot]:
         """The slots of an asset with the greatest keys first."""
+
+    async def held(self, limit: int) -> list[Slot]:
+        """Slots that hold what a gate did not let through and nobody has decided on, what has waited longest first."""
 
     async def wait(self, task: TaskName, key: WaitKey) -> Wait | None: ...
     async def waits(self, task: TaskName, limit: int) -> list[Wait]:

@@ -25,6 +25,7 @@ from reactor.sources.slots import next_slot
 from reactor.testing.arrivals import LANE, Arrival, Senses
 from reactor.testing.bodies import EXECUTOR, Bodies
 from reactor.testing.faults import Dice
+from reactor.testing.gates import Gates
 from reactor.testing.ids import CountedIds
 from reactor.testing.ledger import Ledger
 from reactor.testing.ticks import missed, schedules
@@ -39,6 +40,7 @@ class Machine:
         self.ledger = Ledger()
         self.state = self.ledger.restore(graph)
         self.senses = Senses(graph, {})
+        self.gates = Gates(graph, self.ledger.slots)
         self.up = True
         self.crashes = self.on_the_way = 0
         self.starts: list[tuple[Instant, Run]] = []
@@ -142,8 +144,9 @@ class Machine:
             here.setdefault(arrival.source, set()).add(arrival.event.id)
             for one in admit([judged], seen).judged:
                 self._dead.extend(one.dead)
-                found.append((arrival, list(one.ready)))
-                for _, ready, _ in one.ready:
+                gated = [(by, self.gates.ready(ready, by), trace) for by, ready, trace in one.ready]
+                found.append((arrival, gated))
+                for _, ready, _ in gated:
                     needs_of_ready(self.graph, ready, wanted)
         for event in events:
             needs(self.graph, self.state, event, wanted)
@@ -166,6 +169,7 @@ class Machine:
                 position=arrival.event.position,
                 by=SensorName(sensor),
                 traceparent=traceparent,
+                held=ready.held,
             )
             step(self.graph, self.state, event, self.now, self.ids)
 
@@ -203,7 +207,7 @@ class Machine:
                 )
             )
             return
-        self._tell_end(self.bodies.play(run, self.now, self.dice.fails()))
+        self._tell_end(self.gates.outcome(self.bodies.play(run, self.now, self.dice.fails()), run))
 
     def _tell_end(self, outcome: Outcome) -> None:
         """An attempt of an engine that died may still answer, to the next one: that is what fencing tokens

@@ -1,5 +1,4 @@
-"""The users' simulator: a project on virtual time. It drives the same `step` as production, so what it
-starts, production starts.
+"""The users' simulator: a project on virtual time. It drives the same `step` as production, so it starts the same.
 
 sim = Simulator(daily, start="2026-11-20T00:00")
 sim.ready(orders.ready("2026-11-19", rows=5))
@@ -34,8 +33,8 @@ from reactor.model.events import (
     Record,
     Row,
 )
-from reactor.model.ids import Instant, PartitionKey, RunId, SourceName, TaskName, WaitKey
-from reactor.model.outcome import CancelRun, RunAgain
+from reactor.model.gate import Gate
+from reactor.model.ids import Instant, PartitionKey, SourceName, TaskName, WaitKey
 from reactor.model.partitions import instant, local, moment
 from reactor.model.run import OPEN, Run
 from reactor.model.sensor import AnySensor
@@ -49,6 +48,7 @@ from reactor.testing.faults import Dice, Faults
 from reactor.testing.ids import CountedIds
 from reactor.testing.invariants import broken
 from reactor.testing.machine import Machine, Point
+from reactor.testing.people import People
 
 TEST = SourceName("test")
 S = TypeVar("S", bound=SourceSpec)
@@ -70,7 +70,7 @@ class Start(msgspec.Struct, frozen=True):
     run: Run
 
 
-class Simulator:
+class Simulator(People):
     """See the file's head. Times without a zone are of `timezone`. With `execute`, tasks are really called;
     else they succeed at once.
     """
@@ -81,6 +81,7 @@ class Simulator:
         *,
         sensors: Iterable[AnySensor] = (),
         assets: Iterable[Asset] = (),
+        gates: Iterable[Gate] = (),
         start: str = "2026-11-20T00:00",
         timezone: str = "UTC",
         seed: int | None = None,
@@ -94,7 +95,7 @@ class Simulator:
         self.zone = ZoneInfo(timezone)
         began = datetime.fromisoformat(start)
         at = instant(began) if began.tzinfo is not None else local(began, self.zone)
-        self.graph = _graph(definitions, sensors, assets)
+        self.graph = _graph(definitions, sensors, assets, gates)
         self.seed = seed or 0
         self._folder = folder
         self._bodies = Bodies(self.graph, execute)
@@ -159,8 +160,7 @@ class Simulator:
         for one in ready:
             if one.asset not in self.graph.assets:
                 raise DefinitionError(f"No asset is called {one.asset!r}.{nearest(one.asset, self.graph.assets)}")
-        known = {(r.asset, r.partition): r for r in ready}
-        self._send(TEST, Row({}, None), id, tuple(known.values()))
+        self._send(TEST, Row({}, None), id, tuple({(r.asset, r.partition): r for r in ready}.values()))
         return self
 
     def publish(
@@ -290,18 +290,6 @@ class Simulator:
 
     # --- people and accidents
 
-    def cancel(self, run: str, by: str = "test") -> str | None:
-        """A person cancels a run. Returns why it cannot be, where it cannot."""
-        why = self._machine.ask(CancelRun(RunId(run), by))
-        self._machine.play(self._machine.now)
-        return why
-
-    def again(self, run: str, by: str = "test") -> str | None:
-        """A person asks for a run that is over to be tried again. Returns why it cannot be, where it cannot."""
-        why = self._machine.ask(RunAgain(RunId(run), by))
-        self._machine.play(self._machine.now)
-        return why
-
     def crash(self, at: Point | None = None) -> "Simulator":
         """The engine dies: now, or around the commit of the next transaction. Events that come then wait in
         their sources.
@@ -397,12 +385,15 @@ class Simulator:
 
 
 def _graph(
-    definitions: Graph | Workflow | Iterable[Workflow], sensors: Iterable[AnySensor], assets: Iterable[Asset]
+    definitions: Graph | Workflow | Iterable[Workflow],
+    sensors: Iterable[AnySensor],
+    assets: Iterable[Asset],
+    gates: Iterable[Gate],
 ) -> Graph:
     if isinstance(definitions, Graph):
         return definitions
     flows = [definitions] if isinstance(definitions, Workflow) else list(definitions)
-    return build(assets, sensors, flows)
+    return build(assets, sensors, flows, gates=gates)
 
 
 def _covers(pattern: str, type: str) -> bool:

@@ -39,6 +39,14 @@ class Word(msgspec.Struct, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
 
 
+class Decision(msgspec.Struct, forbid_unknown_fields=True):
+    """What a person says of a partition that a gate holds."""
+
+    asset: str
+    partition: str = ""
+    reason: str = ""
+
+
 Publish = Callable[[str, Sequence[Word]], Awaitable[None]]
 
 
@@ -71,6 +79,8 @@ class App:
             Route("/api/sources", guard.closed(_mended(self.sources)), methods=get),
             Route("/api/runs/{id}/cancel", guard.closed(_mended(self.cancel)), methods=post),
             Route("/api/runs/{id}/again", guard.closed(_mended(self.again)), methods=post),
+            Route("/api/held/approve", guard.closed(_mended(self.approve)), methods=post),
+            Route("/api/held/reject", guard.closed(_mended(self.reject)), methods=post),
             Route("/api/dead/{id:int}/retry", guard.closed(_mended(self.retry)), methods=post),
             Route("/api/dead/{id:int}/drop", guard.closed(_mended(self.drop)), methods=post),
         ]
@@ -112,6 +122,16 @@ class App:
         run = await self._commands.again(request.path_params["id"], _actor(request))
         return JSONResponse({"run": run})
 
+    async def approve(self, request: Request) -> Response:
+        asked = await _decision(request)
+        seq = await self._commands.approve(asked.asset, asked.partition, _actor(request), asked.reason)
+        return JSONResponse({"approved": seq})
+
+    async def reject(self, request: Request) -> Response:
+        asked = await _decision(request)
+        seq = await self._commands.reject(asked.asset, asked.partition, _actor(request), asked.reason)
+        return JSONResponse({"rejected": seq})
+
     async def retry(self, request: Request) -> Response:
         made = await self._commands.retry_dead(request.path_params["id"], _actor(request))
         return JSONResponse({"ready": made})
@@ -120,6 +140,13 @@ class App:
         reason = str((await _json(request)).get("reason", ""))
         await self._commands.drop_dead(request.path_params["id"], _actor(request), reason)
         return JSONResponse({"dropped": request.path_params["id"]})
+
+
+async def _decision(request: Request) -> Decision:
+    asked = msgspec.json.decode(await body_of(request, 64 * 1024), type=Decision)
+    if not asked.reason.strip():
+        raise Refused("A decision is kept for ever, and those who come after ask why: give a reason.")
+    return asked
 
 
 async def _json(request: Request) -> Mapping[str, Json]:

@@ -14,7 +14,6 @@ LINES, FUNCTION, PARAMETERS = 400, 60, 8
 LARGER = {
     "core/readiness.py: offer": "the hot path: a value to carry its arguments would cost more than the question that it asks",
     "service/service.py: __init__": "all parts of a service, by name, handed over once",
-    "testing/simulator.py": "the whole face of the simulator that users read, in one place",
     "testing/simulator.py: __init__": "what a simulated month may be troubled by, by name, each with a default",
 }
 """What may be larger, and why."""

@@ -13,11 +13,13 @@ from reactor.executors.base import Report
 from reactor.model.commands import Alert
 from reactor.model.errors import StoreFull
 from reactor.model.events import Payload, RawEvent
+from reactor.model.gate import Gate
 from reactor.model.ids import AssetName, Instant, Lane, RunId, SourceName
 from reactor.model.job import Job
 from reactor.model.outcome import Ending, Outcome
 from reactor.model.run import Run, RunState
 from reactor.model.sensor import AnySensor
+from reactor.model.slot import Slot
 from reactor.model.source import SourceSpec
 from reactor.model.workflow import Task
 from reactor.service.commands import Commands
@@ -178,11 +180,15 @@ class Place:
             make_sources=self._make,
             telemetry=Nothing(),
             tell=self.alerts.append,
+            history=self._history,
             labels=self.points.append,
         )
         self.service = Service(parts, retention=retention)
         self.reader = MemoryReader(ledger)
         self.commands = Commands(self.service, self._reader, clock)
+
+    async def _history(self, asset: AssetName, limit: int) -> list[Slot]:
+        return await self.reader.slots(asset, limit)
 
     async def _reader(self) -> MemoryReader:
         return self.reader
@@ -236,5 +242,5 @@ async def living(
         await place.service.close(0)
 
 
-def project(flow: Workflow, *sensors: AnySensor, assets: Iterable[Asset] = ()) -> Graph:
-    return build(assets, sensors, [flow])
+def project(flow: Workflow, *sensors: AnySensor, assets: Iterable[Asset] = (), gates: Iterable[Gate] = ()) -> Graph:
+    return build(assets, sensors, [flow], gates=gates)

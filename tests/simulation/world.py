@@ -24,6 +24,7 @@ from reactor.model.events import RawEvent
 from reactor.model.ids import AssetName, Instant, Lane, PartitionKey, RunId, SourceName
 from reactor.model.job import Job
 from reactor.model.outcome import Ending, Outcome
+from reactor.model.slot import Slot
 from reactor.model.source import SourceSpec
 from reactor.model.workflow import Limit, Task
 from reactor.service.engine import Engine
@@ -220,6 +221,7 @@ class Life:
             make_sources=make,
             telemetry=Silent(),
             tell=lambda alert: None,
+            history=_no_history,
         )
         self.service = Service(parts)
         if self.world._mutate is not None:
@@ -435,6 +437,11 @@ class Tasks:
 
     async def stop(self, grace: float) -> None:
         return
+
+
+async def _no_history(asset: AssetName, limit: int) -> list[Slot]:
+    """No gate stands in this world."""
+    return []
 
 
 class Silent:

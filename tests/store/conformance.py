@@ -28,6 +28,7 @@ from reactor.model.ids import (
 )
 from reactor.model.run import CheckResult, RunState
 from reactor.model.seen import FileSeen
+from reactor.model.slot import Held
 from reactor.store.base import (
     Audit,
     Kept,
@@ -399,6 +400,29 @@ class Conformance:
         assert await reader.slot(ORDERS, PartitionKey("2026-11-02")) == slot(events[0])
         assert await reader.slot(ORDERS, PartitionKey("2026-11-09")) is None
         assert await reader.wait(TASK, WaitKey(DAY)) is None
+
+    async def test_what_a_gate_holds_comes_back_and_stays_while_it_waits(self, keeper: Keeper) -> None:
+        one = await engine(keeper)
+        events = [event(n, n - 1, partition=f"2026-11-0{n}") for n in (1, 2, 3)]
+        held = [
+            msgspec.structs.replace(
+                slot(e, 0), seq=0, held=Held(e.seq, e.id, e.arrived, e.at, "too few", e.evidence, "s")
+            )
+            for e in reversed(events)
+        ]
+        last = held[0].held
+        assert last is not None
+        closed = msgspec.structs.replace(held[0], held=msgspec.structs.replace(last, rejected="rejected by eve"))
+        moves = [move(0, 3, new=True, ready=3)]
+        await one.commit(Transaction(moves=moves, readiness=events, offered=[(e.seq, 0) for e in events], slots=held))
+        await one.commit(Transaction(slots=[closed]))
+        reader = await keeper.reader()
+        assert [s.partition for s in await reader.held(9)] == ["2026-11-01", "2026-11-02"]
+        assert await reader.slot(ORDERS, PartitionKey("2026-11-03")) == closed
+        while await one.writer.forget(Instant(1_000), Instant(0), 1):
+            pass
+        assert [s.readiness.partition for s in await reader.events(None, 9)] == ["2026-11-01", "2026-11-02"]
+        assert list(await reader.balance()) == []
 
     async def test_dead_letters_have_a_number_and_a_state(self, keeper: Keeper) -> None:
         one = await engine(keeper)

@@ -13,6 +13,7 @@ import pytest
 
 from reactor.model.commands import AlertKind
 from reactor.model.events import Dispose, Status
+from reactor.model.ids import AssetName, PartitionKey
 from reactor.model.run import TRANSITIONS, Reason, RunState
 from reactor.store.sqlite import SqliteStore, load, look, schema
 from reactor.store.sqlite.db import CHUNKS, _keyed
@@ -82,6 +83,21 @@ async def test_every_older_schema_is_brought_to_the_newest(
         assert now.execute("PRAGMA user_version").fetchone()[0] == len(schema.migrations())
 
 
+def test_what_a_table_held_is_there_when_it_was_made_anew(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "old.db", isolation_level=None)) as old:
+        schema.convert(old)
+        schema.migrate(old, schema.migrations()[:1], "old.db")
+        old.execute("INSERT INTO disposition VALUES (7, 't', 'filtered', 'why', 8)")
+        old.execute("INSERT INTO alert VALUES (3, 'k', 'late', 'o', 's', 't', 9)")
+        old.execute("INSERT INTO slot VALUES ('a', 'p', 1, 2, 'e', 3, x'7b7d', 'r', NULL)")
+        schema.migrate(old, schema.migrations(), "old.db")
+        assert old.execute("SELECT * FROM disposition").fetchall() == [(7, "t", "filtered", "why", 8)]
+        assert old.execute("SELECT * FROM alert").fetchall()[0][:7] == (3, "k", "late", "o", "s", "t", 9)
+        assert load.slots(old, [(AssetName("a"), PartitionKey("p"))])[0].held is None
+        old.execute("INSERT INTO alert (key, kind, owner, subject, text, at) VALUES ('l', 'held', 'o', 's', 't', 9)")
+        assert old.execute("SELECT max(id) FROM alert").fetchone() == (4,)
+
+
 def test_a_migration_that_fails_leaves_the_schema_as_it_was(db: sqlite3.Connection) -> None:
     before = described(db)
     with pytest.raises(sqlite3.OperationalError):
@@ -108,6 +124,7 @@ def test_the_audit_log_only_grows(db: sqlite3.Connection) -> None:
         load.FILES,
         look.LAST,
         look.SLOTS,
+        look.HELD,
         look.RECORDS,
         look.ALERTS,
         look.EVENTS + "e.asset = ? AND e.seq > ? ORDER BY e.seq LIMIT ?",

@@ -11,7 +11,8 @@ from reactor.cli.project import ask, definitions_of, now, settings_of
 from reactor.model.errors import ReactorError
 from reactor.model.ids import Instant
 from reactor.project.config import Settings
-from reactor.service.views.why import Needed, Why, why
+from reactor.service.views.answer import Needed, Why
+from reactor.service.views.why import why
 from reactor.service.views.words import called
 
 NOT_READY = 3

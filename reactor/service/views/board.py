@@ -11,7 +11,7 @@ from reactor.model.condition import SCHEDULE
 from reactor.model.ids import AssetName, Instant, PartitionKey, TaskName, WaitKey
 from reactor.model.partitions import time_of
 from reactor.model.run import OPEN, Run, RunState
-from reactor.model.slot import Slot, Wait
+from reactor.model.slot import Held, Slot, Wait
 from reactor.service.views.words import SlotState, called, iso
 from reactor.store.base import Reader, RunFilter
 
@@ -139,6 +139,8 @@ def judge(graph: Graph, known: Known, name: AssetName, partition: PartitionKey, 
     maker = graph.makers.get(name)
     if maker is not None:
         cell = _made(graph, known, graph.nodes[maker], cell)
+    if slot is not None and slot.held is not None and cell.state is not SlotState.RUNNING:
+        cell = msgspec.structs.replace(cell, state=SlotState.BLOCKED, reason=held_words(slot.held))
     known.cells[name, partition] = cell
     return cell
 
@@ -163,6 +165,11 @@ def _made(graph: Graph, known: Known, node: Node, cell: Cell) -> Cell:
         return replace(cell, state=SlotState.BLOCKED, reason=blocked)
     partial = any(not i.used for i in wait.items)
     return replace(cell, state=SlotState.PARTIAL) if partial else cell
+
+
+def held_words(held: Held) -> str:
+    """Why a slot stands before a closed gate."""
+    return f"{held.rejected}: {held.reason}" if held.rejected else f"held: {held.reason}"
 
 
 def under_way(run: Run) -> str:

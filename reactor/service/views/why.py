@@ -5,8 +5,6 @@ The tree is the core's own explanation of the wait; the rest is read from the le
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
-
 from reactor.core.announcers import announcers
 from reactor.core.deadlines import due_at
 from reactor.core.graph import Graph, Node
@@ -18,6 +16,7 @@ from reactor.model.ids import AssetName, Instant, PartitionKey, WaitKey
 from reactor.model.partitions import time_of
 from reactor.model.slot import Wait
 from reactor.service.views import board
+from reactor.service.views.answer import Letter, Needed, Rejected, Standing, Why
 from reactor.service.views.board import Cell, Known, task_of, under_way
 from reactor.service.views.runs import RunLine, line_of
 from reactor.service.views.words import SlotState, called, iso
@@ -26,68 +25,6 @@ from reactor.store.base import Reader, RunFilter, Stored
 LOOKED_AT = 200
 """Events of each input, the newest, that are searched for those that were turned away."""
 SHOWN = 5
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """An event that came and does not count: how it ended, and for which reason."""
-
-    event: str
-    partition: str
-    at: str | None
-    outcome: str
-    detail: str
-
-
-class Needed(msgspec.Struct, frozen=True):
-    """One part of the rule. For an asset: what came of it, what was turned away, and whose it is."""
-
-    kind: str
-    text: str
-    holds: bool
-    have: int
-    needed: int
-    parts: tuple["Needed", ...] = ()
-    asset: str = ""
-    owner: str = ""
-    arrived: str | None = None
-    version: int = 0
-    missing: tuple[str, ...] = ()
-    last: str | None = None
-    """When anything of this asset came last, whichever partition it was; None: never."""
-    due: str | None = None
-    late: bool = False
-    rejected: tuple[Rejected, ...] = ()
-    sensors: tuple[str, ...] = ()
-
-
-class Letter(msgspec.Struct, frozen=True):
-    id: int
-    sensor: str
-    source: str
-    reason: str
-    at: str | None
-
-
-class Why(msgspec.Struct, frozen=True):
-    """The whole answer. `next` is said in sentences; `turn` names who is to act, where somebody is."""
-
-    asset: str
-    task: str
-    partition: str
-    state: SlotState
-    late: bool
-    owner: str
-    since: str | None
-    reason: str
-    tree: Needed | None
-    runs: tuple[RunLine, ...]
-    letters: tuple[Letter, ...]
-    next: tuple[str, ...]
-    turn: tuple[str, ...]
-
-    @property
-    def ready(self) -> bool:
-        return self.state is SlotState.READY
 
 
 async def why(
@@ -151,6 +88,12 @@ class _Asked:
         if wait is not None:
             self.known.waits[maker, partition] = wait
 
+    def standing(self, cell: Cell) -> Standing | None:
+        slot = self.known.slots.get((cell.asset, cell.partition))
+        if slot is None or slot.held is None:
+            return None
+        return Standing(iso(slot.held.at), slot.held.reason, slot.held.by, slot.held.event, slot.held.rejected)
+
     def sources_of(self, asset: AssetName) -> list[str]:
         return [s.source.name for s in self.sensors.get(asset, ())]
 
@@ -188,6 +131,7 @@ class _Announced(_Asked):
             letters=letters,
             next=tuple(self._next(asset, partition, cell, ready)),
             turn=() if ready else _turns({owner: called(asset, partition)}, letters),
+            held=self.standing(cell),
         )
 
     async def _newest(self, asset: AssetName) -> PartitionKey:
@@ -219,6 +163,9 @@ class _Announced(_Asked):
         if ready:
             yield f"{called(asset, partition)} is there, version {cell.version}."
             return
+        standing = self.standing(cell)
+        if standing is not None:
+            yield _decision(cell, standing)
         yield from self.sick(asset)
         sensors = self.sensors.get(asset, ())
         if sensors:
@@ -249,7 +196,7 @@ class _Made(_Asked):
         for leaf in leaves if waiting else ():
             if not leaf.holds:
                 owners[leaf.owner] = f"{owners[leaf.owner]}, {leaf.text}" if leaf.owner in owners else leaf.text
-        if cell.state is SlotState.FAILED:
+        if cell.state is SlotState.FAILED or self.standing(cell) is not None:
             owners = {node.task.owner: f"{node.name} {key}".rstrip()}
         return Why(
             asset=asset or "",
@@ -265,6 +212,7 @@ class _Made(_Asked):
             letters=letters,
             next=tuple(self._next(node, cell, tree, leaves)),
             turn=_turns(owners, letters if waiting else ()),
+            held=self.standing(cell),
         )
 
     async def _newest(self, node: Node) -> WaitKey:
@@ -338,6 +286,9 @@ class _Made(_Asked):
                     "starts it too."
                 )
             case _:
+                standing = self.standing(cell)
+                if standing is not None:
+                    yield _decision(cell, standing)
                 yield from self._waiting(node, tree, leaves)
         if cell.due is not None and not cell.late and cell.state is not SlotState.READY:
             yield f"{called(cell.asset, cell.partition)} is due at {cell.due}; if it is not there by then, {node.task.owner} is told."
@@ -354,6 +305,13 @@ class _Made(_Asked):
                 "one of these comes" if tree.kind == "any" else "it is there" if len(missing) == 1 else "they are there"
             )
             yield f"{node.name} waits for {all_of}, and starts by itself the moment {some}."
+
+
+def _decision(cell: Cell, standing: Standing) -> str:
+    what = called(cell.asset, cell.partition)
+    if standing.rejected:
+        return f"What came was {standing.rejected}. It stays closed until something newer of {what} comes."
+    return f"A gate holds what came: nothing goes on by itself. `reactor approve {what} --reason ...` lets it pass, `reactor reject` closes it."
 
 
 def _leaves(tree: Needed) -> Iterator[Needed]:

@@ -36,7 +36,7 @@ MEANING: dict[SlotState, str] = {
     SlotState.READY: "announced, and made from the newest inputs",
     SlotState.STALE: "announced, but an input has come anew since",
     SlotState.FAILED: "its last run failed",
-    SlotState.BLOCKED: "an input of it failed or is blocked",
+    SlotState.BLOCKED: "a gate holds it, or an input of it failed or is blocked",
 }
 WORST_FIRST = tuple(SlotState(s) for s in ("failed", "blocked", "stale", "partial", "running", "waiting", "ready"))
 

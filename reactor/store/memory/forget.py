@@ -43,6 +43,7 @@ def _readiness(ledger: Ledger, before: Instant, most: int) -> int:
     held = {i.seq for w in ledger.waits.values() for i in w.items}
     held |= {i.seq for r in ledger.runs.values() for i in r.inputs}
     held |= {s.seq for s in ledger.slots.values()}
+    held |= {s.held.seq for s in ledger.slots.values() if s.held is not None and not s.held.rejected}
     gone = sorted(e.seq for e in ledger.readiness.values() if e.arrived < before and e.seq not in held)[:most]
     for seq in gone:
         _drop_readiness(ledger, seq)

@@ -118,6 +118,11 @@ class MemoryReader:
         """One slot, where it exists."""
         return self.ledger.slots.get((asset, partition))
 
+    async def held(self, limit: int) -> list[Slot]:
+        """See `Reader.held`."""
+        waiting = [(s.held.seq, s) for s in self.ledger.slots.values() if s.held is not None and not s.held.rejected]
+        return [s for _, s in sorted(waiting, key=lambda w: w[0])][:limit]
+
     async def slots(self, asset: AssetName, limit: int) -> list[Slot]:
         """See `Reader.slots`."""
         found = [s for s in self.ledger.slots.values() if s.asset == asset]

@@ -33,7 +33,7 @@ OLD_READINESS = """
 WITH looked AS (SELECT * FROM readiness WHERE seq > ? ORDER BY seq LIMIT ?)
 SELECT e.seq FROM looked e
 WHERE e.arrived < ?
-  AND NOT EXISTS (SELECT 1 FROM slot s WHERE s.asset = e.asset AND s.partition = e.partition AND s.seq = e.seq)
+  AND NOT EXISTS (SELECT 1 FROM slot s WHERE s.asset = e.asset AND s.partition = e.partition AND (s.seq = e.seq OR s.held_seq = e.seq))
   AND NOT EXISTS (SELECT 1 FROM used u WHERE u.seq = e.seq AND u.run <> '')
   AND NOT EXISTS (
       SELECT 1 FROM json_each(e.places) p CROSS JOIN wait w ON w.task = place(p.value, 0) AND w.key = place(p.value, 1)

@@ -14,6 +14,7 @@ RUNS = f"SELECT {rows.RUN} FROM run r WHERE "
 COUNTS = "SELECT task, state, count(*) FROM run GROUP BY state, task"
 ATTEMPTS = f"SELECT {rows.ATTEMPT} FROM attempt WHERE run = ? ORDER BY number"
 SLOTS = f"SELECT {rows.SLOT} FROM slot s WHERE s.asset = ? ORDER BY s.partition DESC LIMIT ?"
+HELD = f"SELECT {rows.SLOT} FROM slot s WHERE s.held_seq IS NOT NULL ORDER BY s.held_seq LIMIT ?"
 WAITS = f"SELECT {rows.WAIT} FROM wait w WHERE w.task = ? AND w.items IS NOT NULL ORDER BY w.key DESC LIMIT ?"
 EVENTS = f"SELECT {rows.READINESS}, e.version, e.offered FROM readiness e WHERE "
 LAST = f"SELECT {rows.READINESS} FROM readiness e WHERE e.asset = ? ORDER BY e.seq DESC LIMIT 1"
@@ -61,6 +62,10 @@ def run_counts(db: Db) -> dict[tuple[TaskName, RunState], int]:
 
 def slot(db: Db, asset: AssetName, partition: PartitionKey) -> Slot | None:
     return next(iter(load.slots(db, [(asset, partition)])), None)
+
+
+def held(db: Db, limit: int) -> list[Slot]:
+    return [rows.slot_of(r) for r in db.execute(HELD, (limit,)).fetchall()]
 
 
 def slots(db: Db, asset: AssetName, limit: int) -> list[Slot]:

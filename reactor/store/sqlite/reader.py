@@ -57,6 +57,10 @@ class SqliteReader:
         """One slot, where it exists."""
         return await self._ask(look.slot, asset, partition)
 
+    async def held(self, limit: int) -> list[Slot]:
+        """See `Reader.held`."""
+        return await self._ask(look.held, limit)
+
     async def slots(self, asset: AssetName, limit: int) -> list[Slot]:
         """See `Reader.slots`."""
         return await self._ask(look.slots, asset, limit)

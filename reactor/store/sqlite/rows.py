@@ -8,18 +8,19 @@ from reactor.model.commands import Alert, AlertKind
 from reactor.model.events import DeadLetter, Dispose, Disposition, Item, Readiness, Status
 from reactor.model.run import Attempt, CheckResult, Reason, Run, RunState
 from reactor.model.seen import FileSeen
-from reactor.model.slot import Slot, Wait
+from reactor.model.slot import Held, Slot, Wait
 from reactor.store.base import Span, TopicRecord
 from reactor.store.sqlite.db import Row, Value
 
 _encode = msgspec.msgpack.Encoder().encode
 _items = msgspec.msgpack.Decoder(tuple[Item, ...]).decode
 _checks = msgspec.msgpack.Decoder(tuple[CheckResult, ...]).decode
+_held = msgspec.msgpack.Decoder(Held).decode
 _headers = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...]).decode
 _STATES = {s.value: s for s in RunState}
 _REASONS = {r.value: r for r in Reason}
 
-SLOT = "s.asset, s.partition, s.version, s.seq, s.event, s.at, s.evidence, s.run, s.late_since"
+SLOT = "s.asset, s.partition, s.version, s.seq, s.event, s.at, s.evidence, s.run, s.late_since, s.held"
 WAIT = "w.task, w.key, w.generation, w.items, w.since, w.plan"
 RUN = (
     "r.id, r.task, r.workflow, r.key, r.generation, r.state, r.reason, r.inputs, r.created, r.waited_since, r.ord, r.limit_key, "
@@ -38,11 +39,26 @@ ALERT = "id, key, kind, owner, subject, text, at"
 
 
 def slot_row(s: Slot) -> tuple[Value, ...]:
-    return s.asset, s.partition, s.version, s.seq, s.event, s.at, s.evidence, s.run, s.late_since
+    held = s.held
+    return (
+        s.asset,
+        s.partition,
+        s.version,
+        s.seq,
+        s.event,
+        s.at,
+        s.evidence,
+        s.run,
+        s.late_since,
+        held.seq if held is not None and not held.rejected else None,
+        _encode(held) if held is not None else None,
+    )
 
 
 def slot_of(row: Row) -> Slot:
-    return Slot(*row)
+    asset, partition, version, seq, event, at, evidence, run, late, held = row
+    waiting = _held(held) if held is not None else None
+    return Slot(asset, partition, version, seq, event, at, evidence, run, late, waiting)
 
 
 def wait_row(w: Wait) -> tuple[Value, ...]:

@@ -27,7 +27,7 @@ DEAD = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 DEAD_MOVED = "UPDATE dead SET state = ? WHERE id = ?"
-SLOT = "INSERT OR REPLACE INTO slot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SLOT = "INSERT OR REPLACE INTO slot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 WAIT = "INSERT OR REPLACE INTO wait VALUES (?, ?, ?, ?, ?, ?)"
 RUN_NEW = (
     "INSERT INTO run (task, workflow, key, reason, created, waited_since, limit_key, traceparent, parent, state, digest, "

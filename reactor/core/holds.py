@@ -1,0 +1,126 @@
+"""Holds: what a gate does not let through stands in its slot, and no rule hears of it until a person says so.
+
+Pure, like all of the core. An approval is a readiness event of its own that names the one it lets through, so the ledger says of both
+what became of them, and an event still enters a wait only in the transaction that brings it.
+"""
+
+from msgspec.structs import replace
+
+from reactor.core.downstream import downstream
+from reactor.core.graph import Graph
+from reactor.core.runs import child
+from reactor.core.state import State
+from reactor.model.commands import Alert, AlertKind
+from reactor.model.events import Dispose, Disposition, Readiness, Status
+from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceName
+from reactor.model.outcome import Approve, Reject
+from reactor.model.ports import Ids
+from reactor.model.slot import Held, Slot
+
+
+def hold(graph: Graph, state: State, event: Readiness, now: Instant) -> None:
+    """The event stands before a closed gate. What stood there before it is superseded; the owner hears once, not at each event."""
+    slot = state.slot(event.asset, event.partition)
+    before = slot.held
+    if before is not None:
+        let_go(state, event, before, now)
+    _close(state, event.seq, Dispose.HELD, event.held, now)
+    state.changes.offered.append((event.seq, 0))
+    state.changes.versions.append((event.seq, 0))
+    held = Held(
+        event.seq,
+        event.id,
+        now,
+        event.at,
+        event.held,
+        event.evidence,
+        event.by,
+        event.run,
+        event.traceparent,
+    )
+    state.put_slot(replace(slot, held=held))
+    if before is None or before.rejected:
+        _tell(graph, state, event, now)
+
+
+def let_go(state: State, by: Readiness, held: Held, now: Instant) -> None:
+    """What a gate held is held no more, because something newer of its partition came. One that was rejected has its end already."""
+    if not held.rejected:
+        _close(state, held.seq, Dispose.SUPERSEDED, f"event {by.seq} came after it", now)
+
+
+def _close(state: State, seq: int, outcome: Dispose, why: str, now: Instant) -> None:
+    """For the asset as a whole: no rule was asked."""
+    state.changes.dispositions.append(Disposition(seq, "", outcome, why, now))
+
+
+def _tell(graph: Graph, state: State, event: Readiness, now: Instant) -> None:
+    """One alert for the partition, with everything in it that stands still because of it."""
+    what = f"{event.asset} {event.partition}".rstrip()
+    waiting = downstream(graph, event.asset)
+    text = f"{what} is held: {event.held}. " + (
+        f"Nothing that is made of it starts: {', '.join(waiting)}. " if waiting else ""
+    )
+    text += f"Look with `reactor why {what}`, then `reactor approve {what} --reason ...` or `reactor reject {what} --reason ...`."
+    alert = Alert(
+        f"held/{event.asset}/{event.partition}/{event.seq}",
+        AlertKind.HELD,
+        Owner(graph.owner_of(event.asset)),
+        what,
+        text,
+        now,
+    )
+    state.changes.alerts.append(alert)
+    state.changes.commands.append(alert)
+
+
+def approved(state: State, ask: Approve, now: Instant, ids: Ids) -> Readiness | str:
+    """The event that lets the held one through; or why it cannot be."""
+    slot = state.slot(ask.asset, ask.partition)
+    held = _waiting(slot, ask)
+    if isinstance(held, str):
+        return held
+    seq = state.take_seq()
+    why = f"event {seq}, approved by {ask.by}" + (f": {ask.reason}" if ask.reason else "")
+    _close(state, held.seq, Dispose.APPROVED, why, now)
+    state.put_slot(replace(slot, held=None))
+    return Readiness(
+        seq=seq,
+        id=EventId(f"{held.event}/approved"),
+        asset=ask.asset,
+        partition=ask.partition,
+        status=Status.OK,
+        evidence=held.evidence,
+        arrived=now,
+        at=held.happened,
+        source=SourceName("reactor"),
+        lane=Lane("approvals"),
+        position=held.seq,
+        by=SensorName(held.by),
+        run=held.run,
+        traceparent=child(held.traceparent, ids),
+    )
+
+
+def reject(state: State, ask: Reject, now: Instant) -> str | None:
+    """The held event is closed; the slot says so until something newer comes. Returns why it cannot be, where it cannot."""
+    slot = state.slot(ask.asset, ask.partition)
+    held = _waiting(slot, ask)
+    if isinstance(held, str):
+        return held
+    why = f"rejected by {ask.by}" + (f": {ask.reason}" if ask.reason else "")
+    _close(state, held.seq, Dispose.REJECTED, why, now)
+    state.put_slot(replace(slot, held=replace(held, rejected=why)))
+    return None
+
+
+def _waiting(slot: Slot, ask: Approve | Reject) -> Held | str:
+    what = f"{ask.asset} {ask.partition}".rstrip()
+    held = slot.held
+    if held is None:
+        return f"Nothing of {what} is held: there is nothing to decide."
+    if held.rejected:
+        return f"What came of {what} was {held.rejected}. Let it be sent again; what comes then is judged anew."
+    if held.seq != ask.seq:
+        return f"Something newer of {what} came meanwhile (event {held.seq}), and is held too: {held.reason}. Look at that one first."
+    return held
