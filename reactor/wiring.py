@@ -6,7 +6,10 @@ import os
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from reactor.alerts.base import Channel
 from reactor.alerts.log import LogAlerts
+from reactor.alerts.smtp import SmtpAlerts, SmtpSettings
+from reactor.alerts.webhook import WebhookAlerts
 from reactor.executors.base import Executor
 from reactor.executors.command import Command
 from reactor.executors.frames import Loader
@@ -16,9 +19,8 @@ from reactor.executors.process import Process
 from reactor.executors.thread import Thread
 from reactor.model.commands import Alert
 from reactor.model.errors import ReactorError
-from reactor.model.ids import AssetName, Lane, SourceName
+from reactor.model.ids import Lane, SourceName
 from reactor.model.ports import Clock, Ids
-from reactor.model.slot import Slot
 from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
@@ -96,7 +98,6 @@ class Assembly:
         self.ids = SystemIds()
         self.store = SqliteStore(settings.database)
         self.telemetry, self._metrics = make_telemetry(settings)
-        self._log_alert = LogAlerts(settings.alerts.fallback)
         self.logs = FileLogs(settings.log_dir, self.clock)
         self.process = Process(
             self.clock,
@@ -131,13 +132,13 @@ class Assembly:
             make_sources=self.sources.make,
             telemetry=self.telemetry,
             tell=self._tell,
-            history=self._history,
+            reader=self.reader,
+            channels=make_channels(settings, clock),
             forget_logs=logs.forget,
             labels=labels,
         )
 
     def _tell(self, alert: Alert) -> None:
-        self._log_alert(alert)
         self._metrics.alerted(alert)
 
     def metrics(self, loop_lag: float) -> tuple[bytes, str]:
@@ -154,9 +155,6 @@ class Assembly:
             if name == lane:
                 return LaneStart(at.position, at.cursor)
         return None
-
-    async def _history(self, asset: AssetName, limit: int) -> list[Slot]:
-        return await (await self.reader()).slots(asset, limit)
 
     async def reader(self) -> SqliteReader:
         """The reading side of the ledger, opened when it is asked for first."""
@@ -194,3 +192,18 @@ def make_telemetry(settings: Settings) -> tuple[Both, Metrics]:
 def redactor(settings: Settings) -> Redactor:
     """Knows the secrets of the settings."""
     return Redactor(s.get_secret_value() for s in (settings.token, settings.kafka.sasl_password) if s is not None)
+
+
+def make_channels(settings: Settings, clock: Clock) -> list[Channel]:
+    """How people are told: always in the log, and by what the settings name."""
+    alerts = settings.alerts
+    found: list[Channel] = [LogAlerts(alerts.fallback)]
+    if alerts.smtp_server is not None:
+        host, _, port = alerts.smtp_server.rpartition(":")
+        password = alerts.smtp_password.get_secret_value() if alerts.smtp_password else None
+        how = (alerts.smtp_security, alerts.smtp_sender, alerts.fallback, alerts.smtp_user, password)
+        found.append(SmtpAlerts(SmtpSettings(host, int(port), *how)))
+    if alerts.webhook_url is not None:
+        secret = alerts.webhook_secret.get_secret_value() if alerts.webhook_secret else None
+        found.append(WebhookAlerts(alerts.webhook_url, secret, clock))
+    return found

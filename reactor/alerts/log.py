@@ -10,9 +10,11 @@ log = logging.getLogger("reactor.alert")
 class LogAlerts:
     """Tells alerts by logging them. `fallback`: who is named where a thing has no owner."""
 
+    name = "log"
+
     def __init__(self, fallback: str) -> None:
         self._fallback = fallback
 
-    def __call__(self, alert: Alert) -> None:
+    async def send(self, alert: Alert) -> None:
         level = logging.WARNING if alert.kind is AlertKind.LATE else logging.ERROR
         log.log(level, "[%s] %s -> %s", alert.kind, alert.text, alert.owner or self._fallback or "(no owner)")

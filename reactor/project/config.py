@@ -65,6 +65,31 @@ class Executors(_Group):  # type: ignore[explicit-any]  # pydantic's own
 class Alerts(_Group):  # type: ignore[explicit-any]  # pydantic's own
     fallback: str = ""
     """Who is told where an asset and its tasks name nobody."""
+    smtp_server: str | None = None
+    """`host:port` of a mail server. None: no mails."""
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_sender: str = "reactor@localhost"
+    webhook_url: str | None = None
+    """Where alerts are posted as JSON. None: nowhere."""
+    webhook_secret: SecretStr | None = None
+    """What the posts are signed with (Standard Webhooks)."""
+
+    @field_validator("smtp_server")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        host, _, port = (value or "x:1").rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError(f"{value!r} is no `host:port`, such as 'mail.example.com:587'.")
+        return value
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("a webhook's address begins with https:// (or http://, within a network of your own).")
+        return value
 
 
 class Settings(_Group):  # type: ignore[explicit-any]  # pydantic's own

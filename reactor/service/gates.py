@@ -20,13 +20,12 @@ from reactor.model.ids import AssetName, PartitionKey
 from reactor.model.outcome import Ending, Outcome
 from reactor.model.run import Run
 from reactor.model.slot import Slot
+from reactor.store.base import Reader
 
 BEFORE = 10
 """Accepted partitions that a gate is shown."""
 HUNG_AT_MOST = 4
 """Calls of one plain gate that may hang, each in a thread that nothing can stop, before it is not called any more."""
-History = Callable[[AssetName, int], Awaitable[list[Slot]]]
-"""The newest slots of an asset, the greatest key first."""
 
 
 class _Plain:
@@ -46,8 +45,8 @@ class _Plain:
 class Gatekeeper:
     """Asks the gates of a graph."""
 
-    def __init__(self, graph: Callable[[], Graph], history: History) -> None:
-        self._graph, self._history = graph, history
+    def __init__(self, graph: Callable[[], Graph], reader: Callable[[], Awaitable[Reader]]) -> None:
+        self._graph, self._reader = graph, reader
         self._calls: dict[str, list[_Plain]] = {}
 
     async def stand(self, judged: list[Judged]) -> list[Judged]:
@@ -86,7 +85,8 @@ class Gatekeeper:
         gates = self._graph().gates.get(asset, ())
         if not gates:
             return ""
-        before = tuple(version_of(s) for s in await self._history(asset, BEFORE) if s.version)
+        slots = await (await self._reader()).slots(asset, BEFORE)
+        before = tuple(version_of(s) for s in slots if s.version)
         arrived = Arrived(asset, partition, evidence, by, before)
         return "; ".join([why for gate in gates if (why := await self._ask(gate, arrived))])
 

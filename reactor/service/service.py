@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from reactor.alerts.base import Channel
 from reactor.core.admit import REMEMBERED
 from reactor.core.graph import Graph
 from reactor.executors.base import Executor
@@ -17,14 +18,15 @@ from reactor.model.source import SourceSpec
 from reactor.service.call import bind
 from reactor.service.dispatch import Dispatch
 from reactor.service.engine import Engine
-from reactor.service.gates import Gatekeeper, History
+from reactor.service.gates import Gatekeeper
 from reactor.service.intake import Intake
 from reactor.service.judge import SourceJudge
+from reactor.service.outbox import Outbox
 from reactor.service.ticks import hidden_sensors
 from reactor.service.timers import JUDGED, Timers
 from reactor.service.work import Labels, nothing
 from reactor.sources.base import Condition, Health, Source
-from reactor.store.base import Transaction, Writer
+from reactor.store.base import Reader, Transaction, Writer
 from reactor.telemetry.base import Counted, Telemetry
 
 log = logging.getLogger(__name__)
@@ -64,11 +66,12 @@ class Parts:
         make_sources: MakeSources,
         telemetry: Telemetry,
         tell: TellAlert,
-        history: History,
+        reader: Callable[[], Awaitable[Reader]],
+        channels: Sequence[Channel] = (),
         forget_logs: ForgetLogs = _no_logs,
         labels: Labels = nothing,
     ) -> None:
-        self.forget_logs, self.history = forget_logs, history
+        self.forget_logs, self.reader, self.channels = forget_logs, reader, channels
         self.graph, self.writer, self.clock, self.ids = graph, writer, clock, ids
         self.executors, self.make_sources, self.telemetry, self.tell, self.labels = (
             executors,
@@ -86,7 +89,8 @@ class Service:
         self._parts = parts
         self._retention = retention
         self.engine = Engine(parts.graph, parts.writer, parts.clock, parts.ids, parts.labels)
-        self.gates = Gatekeeper(lambda: self.engine.graph, parts.history)
+        self.gates = Gatekeeper(lambda: self.engine.graph, parts.reader)
+        self.outbox = Outbox(parts.channels, parts.reader, lambda note: self.engine.answer([], note), parts.clock)
         self.dispatch = Dispatch(parts.executors, parts.clock, self._ended)
         self.timers = Timers(parts.clock, lambda: self.engine.graph, self.engine.ask)
         self.intakes: dict[SourceName, Intake] = {}
@@ -129,6 +133,7 @@ class Service:
 
     def alert(self, command: Alert) -> None:
         self._parts.tell(command)
+        self.outbox.ring()
 
     def told(self, announced: Sequence[Announced], noted: Sequence[Noted], counted: Sequence[Counted]) -> None:
         telemetry = self._parts.telemetry
@@ -157,6 +162,8 @@ class Service:
             await executor.start()
         await self.engine.start(self, holder)
         await self._migrate(self.engine.graph)
+        if self._parts.channels:
+            self.engine.ask([], await self.outbox.open(self.engine.meta))
         self._engine_task = asyncio.create_task(self.engine.run(), name="engine")
         await self._read_all()
         judged = self.engine.meta.get(JUDGED)
@@ -165,6 +172,8 @@ class Service:
             asyncio.create_task(self.timers.run_deadlines(Instant(int(judged)) if judged else None), name="deadlines"),
             asyncio.create_task(self._keep_house(), name="housekeeping"),
         ]
+        if self._parts.channels:
+            self._tasks.append(asyncio.create_task(self.outbox.run(), name="outbox"))
         self.ready = True
 
     async def wait(self) -> None:

@@ -89,4 +89,5 @@ def put_also(more: Transaction, tx: Transaction) -> None:
     tx.audits.extend(more.audits)
     tx.dead_moved.extend(more.dead_moved)
     tx.states.extend(more.states)
+    tx.undelivered.extend(more.undelivered)
     tx.meta.update(more.meta)

@@ -87,6 +87,15 @@ class Audit(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Undelivered(msgspec.Struct, frozen=True):
+    """An alert, by its id, that a channel will never take."""
+
+    alert: int
+    channel: str
+    reason: str
+    at: Instant
+
+
 class SensorState(msgspec.Struct, frozen=True):
     sensor: SensorName
     state: bytes
@@ -119,6 +128,7 @@ class Transaction(msgspec.Struct):
     states: list[SensorState] = msgspec.field(default_factory=list)
     alerts: list[Alert] = msgspec.field(default_factory=list)
     """Unique by key: a second alert of the same key is not written."""
+    undelivered: list[Undelivered] = msgspec.field(default_factory=list)
     topics: list[TopicRecord] = msgspec.field(default_factory=list)
     audits: list[Audit] = msgspec.field(default_factory=list)
     meta: dict[str, str] = msgspec.field(default_factory=dict)
@@ -238,6 +248,9 @@ class Reader(Protocol):
     async def dead_letter(self, id: int) -> DeadLetter | None: ...
     async def alerts(self, after: int, limit: int) -> list[AlertRow]:
         """Those behind that id, oldest first."""
+
+    async def undelivered(self, limit: int) -> list[Undelivered]:
+        """Newest first."""
 
     async def audits(self, limit: int) -> list[Audit]:
         """Newest first."""

@@ -124,6 +124,7 @@ class Runner:
             "ready": self.ready() is None,
             "open_runs": len(engine.state.runs),
             "paused": engine.paused,
+            "alerts": dict(self.service.outbox.troubles),
             "loop_lag_seconds": self._heart.lag,
             "definitions": [str(f) for f in self._assembly.definitions.files],
         }

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from reactor import Asset, Kafka, Record, Workflow
+from reactor.alerts.base import Channel
 from reactor.core.graph import Graph, build
 from reactor.executors.base import Report
 from reactor.model.commands import Alert
@@ -19,7 +20,6 @@ from reactor.model.job import Job
 from reactor.model.outcome import Ending, Outcome
 from reactor.model.run import Run, RunState
 from reactor.model.sensor import AnySensor
-from reactor.model.slot import Slot
 from reactor.model.source import SourceSpec
 from reactor.model.workflow import Task
 from reactor.service.commands import Commands
@@ -164,7 +164,14 @@ class Disk(MemoryStore):
 class Place:
     """One life of a service over a ledger."""
 
-    def __init__(self, graph: Graph, ledger: Ledger, clock: VirtualClock, retention: int | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        ledger: Ledger,
+        clock: VirtualClock,
+        retention: int | None = None,
+        channels: Sequence[Channel] = (),
+    ) -> None:
         self.ledger, self.clock = ledger, clock
         self.disk = Disk(ledger)
         self.bench = Bench(clock)
@@ -180,15 +187,13 @@ class Place:
             make_sources=self._make,
             telemetry=Nothing(),
             tell=self.alerts.append,
-            history=self._history,
+            reader=self._reader,
+            channels=channels,
             labels=self.points.append,
         )
         self.service = Service(parts, retention=retention)
         self.reader = MemoryReader(ledger)
         self.commands = Commands(self.service, self._reader, clock)
-
-    async def _history(self, asset: AssetName, limit: int) -> list[Slot]:
-        return await self.reader.slots(asset, limit)
 
     async def _reader(self) -> MemoryReader:
         return self.reader
@@ -229,9 +234,13 @@ class Place:
 
 @contextlib.asynccontextmanager
 async def living(
-    graph: Graph, ledger: Ledger | None = None, clock: VirtualClock | None = None, retention: int | None = None
+    graph: Graph,
+    ledger: Ledger | None = None,
+    clock: VirtualClock | None = None,
+    retention: int | None = None,
+    channels: Sequence[Channel] = (),
 ) -> AsyncIterator[Place]:
-    place = Place(graph, ledger if ledger is not None else Ledger(), clock or VirtualClock(), retention)
+    place = Place(graph, ledger if ledger is not None else Ledger(), clock or VirtualClock(), retention, channels)
     await place.service.open()
     await place.idle()
     try:

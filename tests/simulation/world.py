@@ -24,13 +24,12 @@ from reactor.model.events import RawEvent
 from reactor.model.ids import AssetName, Instant, Lane, PartitionKey, RunId, SourceName
 from reactor.model.job import Job
 from reactor.model.outcome import Ending, Outcome
-from reactor.model.slot import Slot
 from reactor.model.source import SourceSpec
 from reactor.model.workflow import Limit, Task
 from reactor.service.engine import Engine
 from reactor.service.service import Parts, Service
 from reactor.sources.base import Batch, Condition, Health, LaneStart, Source
-from reactor.store.base import Transaction
+from reactor.store.base import Reader, Transaction
 from tests.simulation.disk import DiskWriter, Platter
 from tests.simulation.loop import Crash, SimLoop
 
@@ -221,7 +220,7 @@ class Life:
             make_sources=make,
             telemetry=Silent(),
             tell=lambda alert: None,
-            history=_no_history,
+            reader=_no_reader,
         )
         self.service = Service(parts)
         if self.world._mutate is not None:
@@ -439,9 +438,8 @@ class Tasks:
         return
 
 
-async def _no_history(asset: AssetName, limit: int) -> list[Slot]:
-    """No gate stands in this world."""
-    return []
+async def _no_reader() -> Reader:
+    raise AssertionError("no gate stands in this world, and nobody is told")
 
 
 class Silent:

@@ -17,7 +17,7 @@ from reactor.model.ids import AssetName, Instant, PartitionKey, RunId, SensorNam
 from reactor.model.run import Attempt, Run
 from reactor.model.seen import FileSeen
 from reactor.model.slot import Slot, Wait
-from reactor.store.base import Audit, Kept, LaneAt, Span, TopicRecord, Transaction
+from reactor.store.base import Audit, Kept, LaneAt, Span, TopicRecord, Transaction, Undelivered
 from reactor.store.moves import adds_up, not_the_holder, one_per_lane, stands_elsewhere
 
 Place = tuple[str, str]
@@ -66,6 +66,7 @@ class Ledger:
     topics: dict[str, list[TopicRecord]] = field(default_factory=dict)
     audits: list[Audit] = field(default_factory=list)
     meta: dict[str, str] = field(default_factory=dict)
+    undelivered: dict[tuple[int, str], Undelivered] = field(default_factory=dict)
     gone: Counter[str] = field(default_factory=Counter)
 
     def snapshot(self) -> "Ledger":
@@ -163,6 +164,7 @@ def _put_state(ledger: Ledger, tx: Transaction) -> None:
         ledger.alerts.setdefault(alert.key, alert)
     ledger.audits += tx.audits
     ledger.meta |= tx.meta
+    ledger.undelivered |= {(u.alert, u.channel): u for u in tx.undelivered}
 
 
 def _append(ledger: Ledger, tx: Transaction) -> dict[str, int]:

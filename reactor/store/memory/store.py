@@ -11,7 +11,18 @@ from reactor.model.ids import AssetName, Instant, PartitionKey, RunId, SensorNam
 from reactor.model.run import OPEN, Attempt, Run, RunState
 from reactor.model.seen import FileSeen
 from reactor.model.slot import Slot, Wait
-from reactor.store.base import AlertRow, Audit, LaneAt, Restored, RunFilter, Span, Stored, TopicRecord, Transaction
+from reactor.store.base import (
+    AlertRow,
+    Audit,
+    LaneAt,
+    Restored,
+    RunFilter,
+    Span,
+    Stored,
+    TopicRecord,
+    Transaction,
+    Undelivered,
+)
 from reactor.store.memory import audit
 from reactor.store.memory.forget import forget
 from reactor.store.memory.ledger import Ledger, apply
@@ -176,6 +187,10 @@ class MemoryReader:
         """See `Reader.alerts`."""
         found = [AlertRow(n, a) for n, a in enumerate(self.ledger.alerts.values(), 1)]
         return [row for row in found if row.id > after][:limit]
+
+    async def undelivered(self, limit: int) -> list[Undelivered]:
+        """See `Reader.undelivered`."""
+        return sorted(self.ledger.undelivered.values(), key=lambda u: -u.alert)[:limit]
 
     async def audits(self, limit: int) -> list[Audit]:
         """See `Reader.audits`."""

@@ -6,7 +6,7 @@ from reactor.model.events import DeadLetter, Readiness
 from reactor.model.ids import AssetName, PartitionKey, RunId, SourceName, TaskName, WaitKey
 from reactor.model.run import Attempt, Run, RunState
 from reactor.model.slot import Slot, Wait
-from reactor.store.base import AlertRow, Audit, RunFilter, Span, Stored, TopicRecord
+from reactor.store.base import AlertRow, Audit, RunFilter, Span, Stored, TopicRecord, Undelivered
 from reactor.store.sqlite import load, rows
 from reactor.store.sqlite.db import Db, Value, select_keyed
 
@@ -22,6 +22,7 @@ DISPOSITIONS = "SELECT d.seq, d.task, d.outcome, d.detail, d.at FROM {keys} k CR
 USES = "SELECT u.seq, u.run FROM {keys} k CROSS JOIN used u ON u.seq = k.column1 WHERE u.run <> ''"
 DEAD = f"SELECT {rows.DEAD} FROM dead WHERE (?1 IS NULL OR state = ?1) ORDER BY id DESC LIMIT ?2"
 ALERTS = f"SELECT {rows.ALERT} FROM alert WHERE id > ? ORDER BY id LIMIT ?"
+UNDELIVERED = "SELECT alert, channel, reason, at FROM undelivered ORDER BY alert DESC, channel LIMIT ?"
 AUDITS = "SELECT at, actor, action, object, detail FROM audit ORDER BY id DESC LIMIT ?"
 RECORDS = f"SELECT {rows.RECORD} FROM record WHERE topic = ? AND position >= ? ORDER BY position LIMIT ?"
 SPANS = f"SELECT {rows.SPAN} FROM span WHERE (?1 IS NULL OR source = ?1) ORDER BY at DESC, source, lane, first DESC LIMIT ?2"
@@ -130,6 +131,10 @@ def dead_letter(db: Db, id: int) -> DeadLetter | None:
 
 def alerts(db: Db, after: int, limit: int) -> list[AlertRow]:
     return [AlertRow(r[0], rows.alert_of(r[1:])) for r in db.execute(ALERTS, (after, limit)).fetchall()]
+
+
+def undelivered(db: Db, limit: int) -> list[Undelivered]:
+    return [Undelivered(*r) for r in db.execute(UNDELIVERED, (limit,)).fetchall()]
 
 
 def audits(db: Db, limit: int) -> list[Audit]:

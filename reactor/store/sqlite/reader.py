@@ -9,7 +9,7 @@ from reactor.model.events import DeadLetter, Json, Readiness
 from reactor.model.ids import AssetName, PartitionKey, RunId, SourceName, TaskName, WaitKey
 from reactor.model.run import Attempt, Run, RunState
 from reactor.model.slot import Slot, Wait
-from reactor.store.base import AlertRow, Audit, LaneAt, RunFilter, Span, Stored, TopicRecord
+from reactor.store.base import AlertRow, Audit, LaneAt, RunFilter, Span, Stored, TopicRecord, Undelivered
 from reactor.store.sqlite import audit, load, look, schema
 from reactor.store.sqlite.db import Db
 from reactor.store.sqlite.link import Link
@@ -100,6 +100,10 @@ class SqliteReader:
     async def alerts(self, after: int, limit: int) -> list[AlertRow]:
         """See `Reader.alerts`."""
         return await self._ask(look.alerts, after, limit)
+
+    async def undelivered(self, limit: int) -> list[Undelivered]:
+        """See `Reader.undelivered`."""
+        return await self._ask(look.undelivered, limit)
 
     async def audits(self, limit: int) -> list[Audit]:
         """See `Reader.audits`."""

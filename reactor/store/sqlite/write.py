@@ -48,6 +48,7 @@ STATE = "INSERT OR REPLACE INTO sensor_state VALUES (?, ?)"
 ALERT = "INSERT INTO alert (key, kind, owner, subject, text, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
 TOPIC = "INSERT INTO topic VALUES (?1, 0, ?2) ON CONFLICT (name) DO UPDATE SET next = next + ?2 RETURNING next - ?2"
 RECORD = "INSERT INTO record (topic, position, key, body, headers, at) VALUES (?, ?, ?, ?, ?, ?)"
+UNDELIVERED = "INSERT OR REPLACE INTO undelivered VALUES (?, ?, ?, ?)"
 AUDIT = "INSERT INTO audit (at, actor, action, object, detail) VALUES (?, ?, ?, ?, ?)"
 NOTE = "INSERT OR REPLACE INTO note VALUES (?, ?)"
 
@@ -69,6 +70,7 @@ def write(db: Db, tx: Transaction, known: Known) -> dict[str, int]:
     put(db, STATE, [(s.sensor, s.state) for s in tx.states])
     put(db, ALERT, [rows.alert_row(a) for a in tx.alerts])
     put(db, AUDIT, [(a.at, a.actor, a.action, a.object, a.detail) for a in tx.audits])
+    put(db, UNDELIVERED, [(u.alert, u.channel, u.reason, u.at) for u in tx.undelivered])
     put(db, NOTE, list(tx.meta.items()))
     return _append(db, tx)
 
