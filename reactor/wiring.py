@@ -21,7 +21,7 @@ from reactor.model.commands import Alert
 from reactor.model.errors import ReactorError
 from reactor.model.ids import Lane, SourceName
 from reactor.model.ports import Clock, Ids
-from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
+from reactor.model.source import POSTGRES, Files, Http, Kafka, Schedule, SourceSpec, Table
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
 from reactor.service.clock import SystemClock, SystemIds
@@ -36,8 +36,9 @@ from reactor.sources.http import HttpIntake
 from reactor.sources.kafka.settings import KafkaSettings
 from reactor.sources.kafka.setup import Ports, PositionOf
 from reactor.sources.kafka.source import KafkaSource
+from reactor.sources.postgres.rows import over_postgres
 from reactor.sources.schedule import ScheduleSource
-from reactor.sources.table import TableSource
+from reactor.sources.table import TableSource, over_db_api
 from reactor.store.sqlite import SqliteReader, SqliteStore
 from reactor.telemetry.metrics import Both, Metrics
 from reactor.telemetry.redact import Redactor
@@ -70,8 +71,10 @@ class Sources:
                 return KafkaSource(spec, self.kafka, Ports(self._clock, self._ids, self.position_of))
             case Files():
                 return FileSource(spec, root, self._store, self._clock)
+            case Table() if spec.connect == POSTGRES:
+                return TableSource(spec, over_postgres(spec, self._settings.postgres_dsn(spec.name)), self._clock)
             case Table():
-                return TableSource(spec, root, self._clock)
+                return TableSource(spec, over_db_api(spec, root), self._clock)
             case Schedule():
                 return ScheduleSource(spec, self._clock)
             case _:

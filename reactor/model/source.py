@@ -125,11 +125,16 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+POSTGRES = "postgres:"
+"""The database of the setting `postgres.dsn`, as a `connect` of a polled table."""
+
+
 @dataclass(frozen=True)
 class Table(SourceSpec):
     """A query that is asked again and again for rows beyond the last one seen.
 
-    `connect` is the path of a SQLite file (relative to the project), or a function that opens any DB-API 2.0 connection. The query
+    `connect` is the path of a SQLite file (relative to the project), `"postgres:"` for the database of the setting `postgres.dsn` (the
+    parameter is `$1` there), or a function that opens any DB-API 2.0 connection. The query
     names the cursor column's last value in the connection's own parameter style and is ordered by that column:
     `"select id, day from closings where id > :cursor order by id"`. `begin` is the value before the first row.
     """

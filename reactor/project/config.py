@@ -55,6 +55,11 @@ class Kafka(_Group):  # type: ignore[explicit-any]  # pydantic's own
     max_record_bytes: int = 5_000_000
 
 
+class Postgres(_Group):  # type: ignore[explicit-any]  # pydantic's own
+    dsn: SecretStr | None = None
+    """The database that `Table("postgres:", ...)` polls and whose schema changes are followed: `postgresql://user@host:5432/name`."""
+
+
 class Executors(_Group):  # type: ignore[explicit-any]  # pydantic's own
     threads: int = Field(default=8, ge=1, le=512)
     """Plain functions that run at once."""
@@ -115,6 +120,7 @@ class Settings(_Group):  # type: ignore[explicit-any]  # pydantic's own
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     kafka: Kafka = Kafka()
+    postgres: Postgres = Postgres()
     executors: Executors = Executors()
     alerts: Alerts = Alerts()
 
@@ -158,6 +164,15 @@ class Settings(_Group):  # type: ignore[explicit-any]  # pydantic's own
     def log_dir(self) -> Path:
         """What attempts printed, one file an attempt."""
         return self.state_dir / "logs"
+
+    def postgres_dsn(self, who: str) -> str:
+        """The address of the database that `who` reads. Raises ConfigError where none is set."""
+        if self.postgres.dsn is None:
+            raise ConfigError(
+                f"{who} reads PostgreSQL, but the setting postgres.dsn is not set. Put it into a file and name that: postgres.dsn_file in "
+                "reactor.toml, or REACTOR_POSTGRES_DSN_FILE."
+            )
+        return self.postgres.dsn.get_secret_value()
 
     @property
     def stop_seconds(self) -> float:

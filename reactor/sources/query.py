@@ -39,19 +39,13 @@ class Page(NamedTuple):
 
 
 class Query:
-    """One table's query. Raises DefinitionError where the query never asks for rows beyond a cursor."""
+    """One table's query over DB-API 2.0. Raises DefinitionError where the query never asks for rows beyond a cursor."""
 
     def __init__(self, spec: Table, base: Path) -> None:
         self._spec = spec
+        self._paging = Paging(spec)
         self._connect = _connector(spec.connect, base)
         self._named = _NAMED.search(spec.query) is not None
-        if not self._named and _PLACED.search(spec.query) is None:
-            raise DefinitionError(
-                f"Table {spec.name}: the query has no parameter for the cursor, so every row would come again at "
-                "each poll. "
-                f"Write `where {spec.cursor} > :cursor order by {spec.cursor}` (or ?, %s, %(cursor)s, as the "
-                "driver wants it)."
-            )
 
     def after(self, cursor: object) -> Page:
         """Up to `PAGE` rows beyond the cursor. Raises BadAnswer, or whatever the driver raises."""
@@ -59,10 +53,27 @@ class Query:
             asked = connection.cursor()
             asked.execute(self._spec.query, {"cursor": cursor} if self._named else (cursor,))
             names = [str(column[0]) for column in asked.description or ()]
-            place = self._column(names)
-            raw: list[Sequence[object]] = list(asked.fetchmany(PAGE + 1))
-        self._moves_on(cursor, raw, place)
-        whole = _whole(raw, place, self._spec)
+            return self._paging.page(cursor, names, asked.fetchmany(PAGE + 1))
+
+
+class Paging:
+    """What an answer must be so that going on from it loses nothing and ends. Knows no database."""
+
+    def __init__(self, spec: Table) -> None:
+        self._spec = spec
+        if _NAMED.search(spec.query) is None and _PLACED.search(spec.query) is None:
+            raise DefinitionError(
+                f"Table {spec.name}: the query has no parameter for the cursor, so every row would come again at "
+                "each poll. "
+                f"Write `where {spec.cursor} > :cursor order by {spec.cursor}` (or ?, %s, %(cursor)s, $1, as the "
+                "driver wants it)."
+            )
+
+    def page(self, cursor: object, names: list[str], found: Sequence[Sequence[object]]) -> Page:
+        """What `PAGE` + 1 rows that were asked for beyond the cursor come to. Raises BadAnswer."""
+        place = self._column(names)
+        self._moves_on(cursor, found, place)
+        whole = _whole(list(found), place, self._spec)
         return Page([(dict(zip(names, map(plain, row), strict=True)), row[place]) for row in whole])
 
     def _column(self, names: list[str]) -> int:

@@ -7,7 +7,7 @@ broken with the reason, and asked again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -24,18 +24,32 @@ from reactor.sources.values import pack, plain, unpack
 LONGEST_PAUSE = 30 * SECOND
 
 
+Ask = Callable[[object], Awaitable[Page]]
+"""Up to a page of rows beyond a cursor's value."""
+
+
+def over_db_api(spec: Table, base: Path) -> Ask:
+    """Asks over DB-API 2.0, in a thread. A SQLite path is relative to `base`."""
+    query = Query(spec, base)
+
+    async def ask(cursor: object) -> Page:
+        return await apart(partial(query.after, cursor), f"query {spec.name}")
+
+    return ask
+
+
 class TableSource:
-    """The rows of one query. A SQLite path is relative to `base`.
+    """The rows of one query, asked for by `ask`: see `over_db_api` and `reactor.sources.postgres.rows`.
 
     The cursor's column may hold integers, floats, texts, decimals, dates, datetimes (naive or aware), UUIDs or
     bytes; each comes back to the query as the type that it had. In `Row.values` everything is JSON: bytes are
     base64, what JSON has no type for is text.
     """
 
-    def __init__(self, spec: Table, base: Path, clock: Clock) -> None:
+    def __init__(self, spec: Table, ask: Ask, clock: Clock) -> None:
         self._spec = spec
         self._clock = clock
-        self._query = Query(spec, base)
+        self._after = ask
         self._every = max(micros(spec.every), 1_000)
         self._position = 0
         self._cursor: object = spec.begin
@@ -85,7 +99,7 @@ class TableSource:
         return Health(self._condition, self._since, None, self._last_event, self._error, detail)
 
     async def _ask(self, stopped: asyncio.Event) -> Page | None:
-        asking = asyncio.create_task(apart(partial(self._query.after, self._cursor), f"query {self.name}"))
+        asking = asyncio.ensure_future(self._after(self._cursor))
         await _first(asking, stopped)
         if stopped.is_set() or not asking.done():
             asking.cancel()
@@ -122,7 +136,7 @@ class TableSource:
         self._condition, self._error = condition, error
 
 
-async def _first(task: "asyncio.Task[object]", stopped: asyncio.Event) -> None:
+async def _first(task: "asyncio.Future[Page] | asyncio.Future[None]", stopped: asyncio.Event) -> None:
     """Returns when the task is over or the source was stopped, whichever comes first."""
     stop = asyncio.create_task(stopped.wait())
     try:
@@ -139,4 +153,6 @@ def _told(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} cannot be read: {error.strerror}. It is asked again until it is there."
+    if isinstance(error, OSError):
+        return f"The database cannot be reached: {error}. It is asked again until it answers."
     return f"The database refused the query: {error} ({type(error).__name__}). It is asked again."

@@ -12,13 +12,21 @@ import pytest
 
 from tests.services import jaeger as jaegers
 from tests.services import kafka as kafkas
+from tests.services import postgres as databases
 from tests.services.cache import Unavailable
 from tests.services.jaeger import Jaeger, JaegerServer
 from tests.services.kafka import Kafka, KafkaBroker
 from tests.services.otlp import OtlpReceiver
+from tests.services.postgres import Postgres, PostgresServer
 
 T = TypeVar("T")
-MARKED = {"kafka": "kafka", "own_kafka": "kafka", "jaeger": "jaeger"}
+MARKED = {
+    "kafka": "kafka",
+    "own_kafka": "kafka",
+    "jaeger": "jaeger",
+    "postgres": "postgres",
+    "own_postgres": "postgres",
+}
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +59,28 @@ def jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
     asyncio.run(server.start())
     yield server
     asyncio.run(server.kill())
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all tests: take databases of your own (`await postgres.new_database()`); leave it running."""
+    if there := databases.external():
+        yield there
+        return
+    server = _had(PostgresServer)
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.kill())
+    server.remove()
+
+
+@pytest.fixture
+async def own_postgres() -> AsyncIterator[PostgresServer]:
+    """A server for this test alone, not started yet, to stop, kill and start again."""
+    server = _had(PostgresServer)
+    yield server
+    await server.kill()
+    server.remove()
 
 
 @pytest.fixture(scope="session")

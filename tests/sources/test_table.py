@@ -18,7 +18,7 @@ from reactor.model.events import Json, RawEvent, Row
 from reactor.model.source import Connection, Table
 from reactor.sources.base import ONLY_LANE, Condition, LaneStart
 from reactor.sources.query import BadAnswer, Query
-from reactor.sources.table import TableSource
+from reactor.sources.table import TableSource, over_db_api
 from reactor.sources.values import pack, plain, unpack
 from tests.clock import MachineClock
 from tests.sources.conformance import ReachConformance
@@ -46,6 +46,10 @@ def closings(base: Path, ids: range, *, at: str = "") -> None:
 
 def table(query: str = QUERY, cursor: str = "id", begin: Json = 0) -> Table:
     return Table("shop.db", query, cursor, begin, every="10ms")
+
+
+def over(spec: Table, base: Path) -> TableSource:
+    return TableSource(spec, over_db_api(spec, base), MachineClock())
 
 
 def test_rows_come_by_column_name_with_their_cursor(base: Path) -> None:
@@ -150,18 +154,18 @@ async def first_error(source: TableSource) -> str:
 
 async def test_a_database_that_is_not_there_is_named(base: Path) -> None:
     spec = Table("shopp.db", QUERY, "id", every="10ms")
-    error = await first_error(TableSource(spec, base, MachineClock()))
+    error = await first_error(over(spec, base))
     assert "shopp.db cannot be read" in error
 
 
 async def test_a_query_that_the_database_refuses_is_told_in_its_words(base: Path) -> None:
-    error = await first_error(TableSource(table(QUERY.replace("closings", "closing")), base, MachineClock()))
+    error = await first_error(over(table(QUERY.replace("closings", "closing")), base))
     assert "no such table: closing" in error
 
 
 async def test_a_locked_database_is_asked_again(base: Path) -> None:
     closings(base, range(1, 4))
-    source = TableSource(table(), base, MachineClock())
+    source = over(table(), base)
     with closing(sqlite3.connect(base / "shop.db")) as other:
         other.execute("begin exclusive")
         await source.start({})
@@ -175,7 +179,7 @@ async def test_a_locked_database_is_asked_again(base: Path) -> None:
 
 async def test_it_goes_on_behind_the_cursor_of_the_ledger(base: Path) -> None:
     closings(base, range(1, 6))
-    source = TableSource(table(), base, MachineClock())
+    source = over(table(), base)
     await source.start({ONLY_LANE: LaneStart(40, "3")})
     batch = await asyncio.wait_for(anext(source.batches()), 10)
     await source.stop()
@@ -189,7 +193,7 @@ async def test_any_connection_will_do(base: Path) -> None:
     def connect() -> Connection:
         return cast(Connection, sqlite3.connect(base / "shop.db"))
 
-    source = TableSource(Table(connect, QUERY, "id", label="shop"), base, MachineClock())
+    source = over(Table(connect, QUERY, "id", label="shop"), base)
     await source.start({})
     batch = await asyncio.wait_for(anext(source.batches()), 10)
     await source.stop()
@@ -204,7 +208,7 @@ class TableHarness:
         self.made = 0
 
     def make(self) -> TableSource:
-        return TableSource(table(), self.base, MachineClock())
+        return over(table(), self.base)
 
     async def produce(self, count: int) -> list[str]:
         ids = range(self.made + 1, self.made + count + 1)
