@@ -21,7 +21,7 @@ from reactor.model.commands import Alert
 from reactor.model.errors import ReactorError
 from reactor.model.ids import Lane, SourceName
 from reactor.model.ports import Clock, Ids
-from reactor.model.source import POSTGRES, Files, Http, Kafka, Schedule, SourceSpec, Table
+from reactor.model.source import POSTGRES, Files, Http, Kafka, PostgresSchema, Schedule, SourceSpec, Table
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
 from reactor.service.clock import SystemClock, SystemIds
@@ -36,6 +36,7 @@ from reactor.sources.http import HttpIntake
 from reactor.sources.kafka.settings import KafkaSettings
 from reactor.sources.kafka.setup import Ports, PositionOf
 from reactor.sources.kafka.source import KafkaSource
+from reactor.sources.postgres.changes import SchemaSource
 from reactor.sources.postgres.rows import over_postgres
 from reactor.sources.schedule import ScheduleSource
 from reactor.sources.table import TableSource, over_db_api
@@ -75,6 +76,8 @@ class Sources:
                 return TableSource(spec, over_postgres(spec, self._settings.postgres_dsn(spec.name)), self._clock)
             case Table():
                 return TableSource(spec, over_db_api(spec, root), self._clock)
+            case PostgresSchema():
+                return SchemaSource(spec, self._settings.postgres_dsn(spec.name), self._clock)
             case Schedule():
                 return ScheduleSource(spec, self._clock)
             case _:

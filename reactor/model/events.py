@@ -109,7 +109,23 @@ class Tick(msgspec.Struct, frozen=True):
     at: Instant
 
 
-Payload = Record | File | CloudEvent | Row | Tick
+class SchemaChange(msgspec.Struct, frozen=True):
+    """The shape of something is another one than before, or it is seen for the first time."""
+
+    kind: str
+    """How `body` says it: `postgres` (a list of columns), `avro`, `json`, `protobuf` (the text of a schema)."""
+    name: str
+    """What has this shape: `public.orders`, or a subject of a registry."""
+    body: Json
+    """None: it is gone."""
+    command: str
+    """What was done, in the words of its source: `ALTER TABLE`, `compared`, `registered`, `deleted`."""
+    at: Instant
+    version: str = ""
+    """Its number, where the source counts."""
+
+
+Payload = Record | File | CloudEvent | Row | Tick | SchemaChange
 
 
 def encode_payload(payload: Payload) -> bytes:

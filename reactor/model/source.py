@@ -155,6 +155,28 @@ class Table(SourceSpec):
         return SourceName(f"table:{self.label or where}")
 
 
+@dataclass(frozen=True)
+class PostgresSchema(SourceSpec):
+    """Changes of tables in the database of the setting `postgres.dsn`, by a pattern over `schema.table` such as `public.*`.
+
+    Where `reactor schema install` was run there, a change is told at once; else the catalogue is compared `every` so often.
+    """
+
+    tables: str
+    every: Duration = "30s"
+
+    def __post_init__(self) -> None:
+        micros(self.every)
+        if "." not in self.tables:
+            raise DefinitionError(
+                f"PostgresSchema({self.tables!r}): name the schema and the table, such as 'public.orders' or 'public.*'."
+            )
+
+    @property
+    def name(self) -> SourceName:
+        return SourceName(f"postgres-schema:{self.tables}")
+
+
 def schedule_of(asset: str) -> Schedule:
     """A schedule that stands inside a condition, from the name of its hidden asset: `schedule:0 6 * * *@UTC`."""
     text, _, timezone = asset.removeprefix(SCHEDULE).rpartition("@")

@@ -9,11 +9,31 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from reactor.core.graph import Graph
 from reactor.model.errors import DefinitionError, nearest
-from reactor.model.events import CloudEvent, File, Json, RawEvent, Ready, Record, Row, Tick, evidence_json
+from reactor.model.events import (
+    CloudEvent,
+    File,
+    Json,
+    Payload,
+    RawEvent,
+    Ready,
+    Record,
+    Row,
+    SchemaChange,
+    Tick,
+    evidence_json,
+)
 from reactor.model.sensor import AnySensor, State
-from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
+from reactor.model.source import Files, Http, Kafka, PostgresSchema, Schedule, SourceSpec, Table
 
-PAYLOADS: Mapping[type[SourceSpec], type] = {Kafka: Record, Files: File, Http: CloudEvent, Table: Row, Schedule: Tick}
+PAYLOADS: Mapping[type[SourceSpec], type[Payload]] = {
+    Kafka: Record,
+    Files: File,
+    Http: CloudEvent,
+    Table: Row,
+    Schedule: Tick,
+    PostgresSchema: SchemaChange,
+}
+"""What each kind of source gives."""
 
 
 class BadAnswer(Exception):

@@ -1,29 +1,21 @@
 """What people ask of the service: each is one transaction with its line in the audit log (G16)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from reactor.model.errors import NotFound, ReactorError, nearest
-from reactor.model.events import CloudEvent, DeadLetter, File, Payload, RawEvent, Record, Row, Tick
+from reactor.model.events import DeadLetter, Payload, RawEvent
 from reactor.model.ids import AssetName, PartitionKey, RunId
 from reactor.model.outcome import Approve, CancelRun, Reject, RunAgain
 from reactor.model.ports import Clock
 from reactor.model.slot import Held
-from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
+from reactor.service.call import PAYLOADS
 from reactor.service.service import Service
 from reactor.service.views.words import called
 from reactor.sources.base import Batch
 from reactor.store.base import Audit, Reader, TopicRecord, Transaction
-
-_PAYLOAD: Mapping[type[SourceSpec], type[Payload]] = {
-    Kafka: Record,
-    Files: File,
-    Http: CloudEvent,
-    Table: Row,
-    Schedule: Tick,
-}
 
 
 class Refused(ReactorError):
@@ -126,7 +118,7 @@ class Commands:
             near = nearest(letter.source, self._service.intakes)
             raise Refused(f"No sensor reads {letter.source} any more, so letter {id} cannot be retried.{near}")
         spec = next(c.sensor.source for c in intake.judge.calls)
-        event = RawEvent(_decode(letter, _PAYLOAD[type(spec)]), id)
+        event = RawEvent(_decode(letter, PAYLOADS[type(spec)]), id)
         batch = Batch(letter.source, letter.lane, id, id + 1, [event])
         async with intake.at_rest():  # so that what the sensor remembers is written in its order
             found = await intake.judge.judge_again(batch, letter.sensor or intake.judge.calls[0].sensor.name)

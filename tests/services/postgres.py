@@ -78,7 +78,7 @@ class PostgresServer(Postgres):
         await self.server.start(ready, 60.0)
 
     async def stop(self) -> None:
-        await self.server.stop()
+        await self.server.interrupt()  # a SIGTERM waits for everybody who is connected
 
     async def kill(self) -> None:
         await self.server.kill()

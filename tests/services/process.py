@@ -66,6 +66,10 @@ class Server:
         """SIGTERM, and SIGKILL for one that has not ended after `timeout` seconds."""
         await self._end(signal.SIGTERM, timeout)
 
+    async def interrupt(self, timeout: float = 30.0) -> None:
+        """SIGINT, which some servers take for: at once, with whoever is connected cut off."""
+        await self._end(signal.SIGINT, timeout)
+
     async def kill(self) -> None:
         """SIGKILL, as a power cut would, but for the page cache."""
         await self._end(signal.SIGKILL, 10.0)
