@@ -15,8 +15,9 @@ from reactor.model.job import TaskRun as Run
 from reactor.model.partitions import Daily, Dynamic, Hourly, Monthly, Static
 from reactor.model.retry import Retry
 from reactor.model.sensor import State, sensor
-from reactor.model.source import Files, Http, Kafka, PostgresSchema, Schedule, Table
+from reactor.model.source import Files, Http, Kafka, PostgresSchema, RegistrySchema, Schedule, Table
 from reactor.model.workflow import NOTHING, Evidence, Limit, Workflow
+from reactor.sources.registry.topic import registered
 
 __all__ = [
     "NOTHING",
@@ -42,6 +43,7 @@ __all__ = [
     "ReactorError",
     "Ready",
     "Record",
+    "RegistrySchema",
     "Retry",
     "Row",
     "Run",
@@ -57,6 +59,7 @@ __all__ = [
     "check",
     "gate",
     "not_null",
+    "registered",
     "row_count",
     "schedule",
     "sensor",

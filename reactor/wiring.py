@@ -18,10 +18,20 @@ from reactor.executors.logs import FileLogs
 from reactor.executors.process import Process
 from reactor.executors.thread import Thread
 from reactor.model.commands import Alert
-from reactor.model.errors import ReactorError
+from reactor.model.errors import ConfigError, ReactorError
 from reactor.model.ids import Lane, SourceName
 from reactor.model.ports import Clock, Ids
-from reactor.model.source import POSTGRES, Files, Http, Kafka, PostgresSchema, Schedule, SourceSpec, Table
+from reactor.model.source import (
+    POSTGRES,
+    Files,
+    Http,
+    Kafka,
+    PostgresSchema,
+    RegistrySchema,
+    Schedule,
+    SourceSpec,
+    Table,
+)
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
 from reactor.service.clock import SystemClock, SystemIds
@@ -38,6 +48,8 @@ from reactor.sources.kafka.setup import Ports, PositionOf
 from reactor.sources.kafka.source import KafkaSource
 from reactor.sources.postgres.changes import SchemaSource
 from reactor.sources.postgres.rows import over_postgres
+from reactor.sources.registry.client import RegistryAt
+from reactor.sources.registry.source import RegistrySource
 from reactor.sources.schedule import ScheduleSource
 from reactor.sources.table import TableSource, over_db_api
 from reactor.store.sqlite import SqliteReader, SqliteStore
@@ -78,10 +90,23 @@ class Sources:
                 return TableSource(spec, over_db_api(spec, root), self._clock)
             case PostgresSchema():
                 return SchemaSource(spec, self._settings.postgres_dsn(spec.name), self._clock)
+            case RegistrySchema():
+                return RegistrySource(spec, registry_at(self._settings, spec), self._clock)
             case Schedule():
                 return ScheduleSource(spec, self._clock)
             case _:
                 raise ReactorError(f"There is no source for {spec!r}.")
+
+
+def registry_at(settings: Settings, spec: SourceSpec) -> RegistryAt:
+    """Where the schema registry is. Raises ConfigError where no setting says so."""
+    at = settings.registry
+    if at.url is None:
+        raise ConfigError(
+            f"{spec.name} reads a schema registry, but the setting registry.url is not set. Name it in reactor.toml, or by "
+            "REACTOR_REGISTRY_URL."
+        )
+    return RegistryAt(at.url.rstrip("/"), at.user, at.password.get_secret_value() if at.password else "")
 
 
 def _has_processes(definitions: Definitions) -> bool:

@@ -177,6 +177,27 @@ class PostgresSchema(SourceSpec):
         return SourceName(f"postgres-schema:{self.tables}")
 
 
+@dataclass(frozen=True)
+class RegistrySchema(SourceSpec):
+    """Versions of subjects in the schema registry of the setting `registry.url` (Confluent's REST interface), by a pattern such as
+    `orders-value` or `*-value`. The registry is asked `every` so often.
+    """
+
+    subjects: str
+    every: Duration = "10s"
+
+    def __post_init__(self) -> None:
+        micros(self.every)
+        if not self.subjects:
+            raise DefinitionError(
+                "RegistrySchema(''): name a subject, such as 'orders-value', or a pattern, such as '*-value'."
+            )
+
+    @property
+    def name(self) -> SourceName:
+        return SourceName(f"registry:{self.subjects}")
+
+
 def schedule_of(asset: str) -> Schedule:
     """A schedule that stands inside a condition, from the name of its hidden asset: `schedule:0 6 * * *@UTC`."""
     text, _, timezone = asset.removeprefix(SCHEDULE).rpartition("@")

@@ -60,6 +60,13 @@ class Postgres(_Group):  # type: ignore[explicit-any]  # pydantic's own
     """The database that `Table("postgres:", ...)` polls and whose schema changes are followed: `postgresql://user@host:5432/name`."""
 
 
+class Registry(_Group):  # type: ignore[explicit-any]  # pydantic's own
+    url: str | None = None
+    """Where the schema registry answers: `https://registry.example.com`."""
+    user: str | None = None
+    password: SecretStr | None = None
+
+
 class Executors(_Group):  # type: ignore[explicit-any]  # pydantic's own
     threads: int = Field(default=8, ge=1, le=512)
     """Plain functions that run at once."""
@@ -121,6 +128,7 @@ class Settings(_Group):  # type: ignore[explicit-any]  # pydantic's own
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     kafka: Kafka = Kafka()
     postgres: Postgres = Postgres()
+    registry: Registry = Registry()
     executors: Executors = Executors()
     alerts: Alerts = Alerts()
 

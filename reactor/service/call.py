@@ -23,7 +23,7 @@ from reactor.model.events import (
     evidence_json,
 )
 from reactor.model.sensor import AnySensor, State
-from reactor.model.source import Files, Http, Kafka, PostgresSchema, Schedule, SourceSpec, Table
+from reactor.model.source import Files, Http, Kafka, PostgresSchema, RegistrySchema, Schedule, SourceSpec, Table
 
 PAYLOADS: Mapping[type[SourceSpec], type[Payload]] = {
     Kafka: Record,
@@ -32,6 +32,7 @@ PAYLOADS: Mapping[type[SourceSpec], type[Payload]] = {
     Table: Row,
     Schedule: Tick,
     PostgresSchema: SchemaChange,
+    RegistrySchema: SchemaChange,
 }
 """What each kind of source gives."""
 

@@ -3,12 +3,13 @@
 import sys
 import time
 
-from tests.services import jaeger, kafka, postgres
+from tests.services import jaeger, kafka, postgres, registry
 from tests.services.cache import Unavailable
 
 PARTS = {
     "Apache Kafka": (kafka.external, kafka.prepare, "fetched in seconds"),
     "PostgreSQL": (postgres.external, postgres.prepare, "installed"),
+    "schema registry": (registry.external, registry.prepare, "fetched in half a minute"),
     "Jaeger": (jaeger.external, jaeger.prepare, "built from source once: minutes"),
 }
 

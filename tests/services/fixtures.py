@@ -13,11 +13,13 @@ import pytest
 from tests.services import jaeger as jaegers
 from tests.services import kafka as kafkas
 from tests.services import postgres as databases
+from tests.services import registry as registries
 from tests.services.cache import Unavailable
 from tests.services.jaeger import Jaeger, JaegerServer
 from tests.services.kafka import Kafka, KafkaBroker
 from tests.services.otlp import OtlpReceiver
 from tests.services.postgres import Postgres, PostgresServer
+from tests.services.registry import Registry, RegistryServer
 
 T = TypeVar("T")
 MARKED = {
@@ -26,6 +28,7 @@ MARKED = {
     "jaeger": "jaeger",
     "postgres": "postgres",
     "own_postgres": "postgres",
+    "registry": "registry",
 }
 
 
@@ -81,6 +84,18 @@ async def own_postgres() -> AsyncIterator[PostgresServer]:
     yield server
     await server.kill()
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """One registry for all tests: take subjects of your own, and thaw it where you froze it."""
+    if there := registries.external():
+        yield there
+        return
+    server = _had(lambda: RegistryServer(tmp_path_factory.mktemp("registry")))
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.kill())
 
 
 @pytest.fixture(scope="session")
