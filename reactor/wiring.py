@@ -18,7 +18,7 @@ from reactor.model.commands import Alert
 from reactor.model.errors import ReactorError
 from reactor.model.ids import Lane, SourceName
 from reactor.model.ports import Clock, Ids
-from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
+from reactor.model.source import Files, Http, Kafka, Mqtt, Schedule, SourceSpec, Table
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
 from reactor.service.clock import SystemClock, SystemIds
@@ -33,6 +33,8 @@ from reactor.sources.http import HttpIntake
 from reactor.sources.kafka.settings import KafkaSettings
 from reactor.sources.kafka.setup import Ports, PositionOf
 from reactor.sources.kafka.source import KafkaSource
+from reactor.sources.mqtt.settings import MqttSettings
+from reactor.sources.mqtt.source import MqttSource
 from reactor.sources.schedule import ScheduleSource
 from reactor.sources.table import TableSource
 from reactor.store.sqlite import SqliteReader, SqliteStore
@@ -46,6 +48,7 @@ class Sources:
     def __init__(self, settings: Settings, store: SqliteStore, log: EmbeddedLog, clock: Clock, ids: Ids) -> None:
         self._settings, self._store, self._log, self._clock, self._ids = settings, store, log, clock, ids
         self.kafka = KafkaSettings(**settings.kafka.model_dump())
+        self.mqtt = MqttSettings(**settings.mqtt.model_dump())
         self.http = HttpIntake([], clock)
         self.position_of: PositionOf = _no_position
 
@@ -65,6 +68,8 @@ class Sources:
                 return EmbeddedTopic(spec, self._log, self._clock)
             case Kafka():
                 return KafkaSource(spec, self.kafka, Ports(self._clock, self._ids, self.position_of))
+            case Mqtt():
+                return MqttSource(spec, self.mqtt, self._clock, self._ids)
             case Files():
                 return FileSource(spec, root, self._store, self._clock)
             case Table():
@@ -188,4 +193,5 @@ def make_telemetry(settings: Settings) -> tuple[Both, Metrics]:
 
 def redactor(settings: Settings) -> Redactor:
     """Knows the secrets of the settings."""
-    return Redactor(s.get_secret_value() for s in (settings.token, settings.kafka.sasl_password) if s is not None)
+    secrets = (settings.token, settings.kafka.sasl_password, settings.mqtt.password)
+    return Redactor(s.get_secret_value() for s in secrets if s is not None)

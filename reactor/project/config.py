@@ -8,8 +8,8 @@ decided in `wiring`.
 
 Names for others: `settings.root`, `.state_dir`, `.database`, `.service_file`, `.log_dir`, `.host`, `.port`, `.hosts`,
 `.token`, `.definitions`, `.stop_seconds`, `.retention_micros`, `.log_format`, `.log_level`, `.kafka` (the fields of
-`reactor.sources.kafka.settings.KafkaSettings`: `KafkaSettings(**settings.kafka.model_dump())`), `.executors.threads`,
-`.executors.processes`, `.alerts.fallback`.
+`reactor.sources.kafka.settings.KafkaSettings`: `KafkaSettings(**settings.kafka.model_dump())`), `.mqtt` (likewise, of
+`reactor.sources.mqtt.settings.MqttSettings`), `.executors.threads`, `.executors.processes`, `.alerts.fallback`.
 """
 
 import difflib
@@ -55,6 +55,21 @@ class Kafka(_Group):  # type: ignore[explicit-any]  # pydantic's own
     max_record_bytes: int = 5_000_000
 
 
+class Mqtt(_Group):  # type: ignore[explicit-any]  # pydantic's own
+    """How to reach the broker of MQTT. What belongs together is judged where the client is made."""
+
+    server: str = "localhost:1883"
+    user: str | None = None
+    password: SecretStr | None = None
+    tls: bool = False
+    tls_cafile: Path | None = None
+    tls_certfile: Path | None = None
+    tls_keyfile: Path | None = None
+    client_id: str = "reactor"
+    session_expiry: str | float = "7d"
+    max_message_bytes: int = 1_000_000
+
+
 class Executors(_Group):  # type: ignore[explicit-any]  # pydantic's own
     threads: int = Field(default=8, ge=1, le=512)
     """Plain functions that run at once."""
@@ -90,6 +105,7 @@ class Settings(_Group):  # type: ignore[explicit-any]  # pydantic's own
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     kafka: Kafka = Kafka()
+    mqtt: Mqtt = Mqtt()
     executors: Executors = Executors()
     alerts: Alerts = Alerts()
 

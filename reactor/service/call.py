@@ -9,11 +9,18 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from reactor.core.graph import Graph
 from reactor.model.errors import DefinitionError, nearest
-from reactor.model.events import CloudEvent, File, Json, RawEvent, Ready, Record, Row, Tick, evidence_json
+from reactor.model.events import CloudEvent, File, Json, Message, RawEvent, Ready, Record, Row, Tick, evidence_json
 from reactor.model.sensor import AnySensor, State
-from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
+from reactor.model.source import Files, Http, Kafka, Mqtt, Schedule, SourceSpec, Table
 
-PAYLOADS: Mapping[type[SourceSpec], type] = {Kafka: Record, Files: File, Http: CloudEvent, Table: Row, Schedule: Tick}
+PAYLOADS: Mapping[type[SourceSpec], type] = {
+    Kafka: Record,
+    Files: File,
+    Http: CloudEvent,
+    Table: Row,
+    Schedule: Tick,
+    Mqtt: Message,
+}
 
 
 class BadAnswer(Exception):
@@ -117,6 +124,8 @@ def _model(model: type[BaseModel]) -> Callable[[RawEvent], BaseModel]:
         payload = event.payload
         try:
             if isinstance(payload, Record):
+                return adapter.validate_json(payload.body or b"null")
+            if isinstance(payload, Message):
                 return adapter.validate_json(payload.body or b"null")
             if isinstance(payload, CloudEvent):
                 return adapter.validate_python(payload.data)

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 
 from reactor.model.errors import NotFound, ReactorError, nearest
-from reactor.model.events import CloudEvent, DeadLetter, File, Payload, RawEvent, Record, Row, Tick
+from reactor.model.events import CloudEvent, DeadLetter, File, Message, Payload, RawEvent, Record, Row, Tick
 from reactor.model.ids import RunId
 from reactor.model.outcome import CancelRun, RunAgain
 from reactor.model.ports import Clock
-from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
+from reactor.model.source import Files, Http, Kafka, Mqtt, Schedule, SourceSpec, Table
 from reactor.service.service import Service
 from reactor.sources.base import Batch
 from reactor.store.base import Audit, Reader, TopicRecord, Transaction
@@ -21,6 +21,7 @@ _PAYLOAD: Mapping[type[SourceSpec], type[Payload]] = {
     Http: CloudEvent,
     Table: Row,
     Schedule: Tick,
+    Mqtt: Message,
 }
 
 

@@ -28,6 +28,7 @@ from reactor.model.events import (
     Disposition,
     File,
     Json,
+    Message,
     Payload,
     RawEvent,
     Ready,
@@ -40,7 +41,7 @@ from reactor.model.partitions import instant, local, moment
 from reactor.model.run import OPEN, Run
 from reactor.model.sensor import AnySensor
 from reactor.model.slot import Slot, Wait
-from reactor.model.source import Files, Http, Kafka, SourceSpec, Table
+from reactor.model.source import Files, Http, Kafka, Mqtt, SourceSpec, Table
 from reactor.model.workflow import Workflow
 from reactor.sources.files.pattern import compile_pattern
 from reactor.testing.arrivals import Arrival
@@ -218,6 +219,30 @@ class Simulator:
             raise DefinitionError(f"No sensor reads events of type {type!r}.")
         for spec in specs:
             self._send(spec.name, event, f"/simulated {number}")
+        return self
+
+    def message(
+        self,
+        topic: str,
+        value: Json = None,
+        *,
+        id: str = "",
+        retained: bool = False,
+        properties: Mapping[str, str] | None = None,
+    ) -> "Simulator":
+        """A publication of MQTT with QoS 1, read by the sensors of every `Mqtt` whose filter covers the topic. `value` is
+        sent as JSON; bytes as they are. One with an `id` that its topic has had is a duplicate.
+        """
+        body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+        given = ((("id", id),) if id else ()) + tuple((properties or {}).items())
+        specs = [s for s in self._machine.senses.specs() if isinstance(s, Mqtt)]
+        met = [(s, fields) for s in specs if (fields := s.match(topic)) is not None]
+        if not met:
+            filters = ", ".join(s.topic for s in specs) or "none"
+            raise DefinitionError(f"No sensor reads the MQTT topic {topic!r}. Filters: {filters}.")
+        for spec, fields in met:
+            message = Message(topic, fields, body, 1, retained, self._machine.now, properties=given)
+            self._send(spec.name, message, f"{topic} {id}" if id else "")
         return self
 
     @contextmanager
