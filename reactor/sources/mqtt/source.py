@@ -34,6 +34,8 @@ MOST = 1_000
 WAITING, WAITING_BYTES = 10_000, 32 * 1024 * 1024
 BACKOFF_FIRST, BACKOFF_MOST = SECOND // 10, 5 * SECOND
 PAUSED_AFTER = 2 * SECOND
+STEADY = 10 * SECOND
+"""A connection that lasts no longer than this did not mend what was wrong."""
 
 
 class _Waiting(NamedTuple):
@@ -54,7 +56,7 @@ class MqttSource:
         self._waiting: deque[_Waiting] = deque()
         self._handed: dict[int, list[Held | None]] = {}
         self._more = asyncio.Event()
-        self._held = self._bytes = self._dropped = self._dropped_ever = self._failures = 0
+        self._held = self._bytes = self._dropped = self._dropped_ever = self._failures = self._flaps = 0
         self._condition, self._since = Condition.CONNECTING, clock.now()
         self._error: str | None = None
         self._lost_session = ""
@@ -137,7 +139,7 @@ class MqttSource:
             try:
                 await self._connect()
             except (MqttError, ReactorError, OSError, TimeoutError) as error:
-                self._say(*trouble.said(self._settings, error))
+                self._say(*trouble.said(self._settings, error, self._flaps))
             length = min(BACKOFF_MOST, BACKOFF_FIRST << min(self._failures, 10))
             self._failures += 1
             await self._clock.sleep(int(length * (0.5 + self._ids.chance() / 2)))
@@ -147,12 +149,19 @@ class MqttSource:
         link = self._link = Link(self._settings, self.name, self._begun, self._deliver)
         try:
             await link.open(self._spec.filter)
-            self._failures = 0
             self._say(Condition.CONNECTED)
-            await link.lost()
+            await self._while_connected(link)
         finally:
             await link.close()
             self._link = None
+
+    async def _while_connected(self, link: Link) -> None:
+        try:
+            await link.lost()
+        finally:
+            self._flaps += 1
+            if self._clock.now() - self._since > STEADY:
+                self._flaps = self._failures = 0
 
     def _begun(self, session: bool) -> None:
         self._window.connected(session=session)

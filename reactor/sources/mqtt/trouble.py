@@ -18,9 +18,12 @@ _REFUSED = {
     138: "It has banned this client. Ask who runs it.",
 }
 _TAKEN_OVER = (
-    "Another client connected under our client identifier, and the broker serves one of them only. Stop the other service, or give "
-    "each its own mqtt.client_id."
+    "Another client connected under our client identifier, and the broker serves one of them only. Stop the other "
+    "service, or give each its own mqtt.client_id."
 )
+_OFTEN = "Most often the reason is this, which many brokers do not tell: "
+FLAPS = 3
+"""Connections in a row that ended soon: from here on it is no accident."""
 
 
 class NotGranted(ReactorError):
@@ -49,8 +52,8 @@ def session_lost(server: str) -> str:
     )
 
 
-def said(settings: MqttSettings, error: Exception) -> tuple[Condition, str]:
-    """What to show while there is no connection."""
+def said(settings: MqttSettings, error: Exception, flaps: int = 0) -> tuple[Condition, str]:
+    """What to show while there is no connection. `flaps`: how many ended in a row soon after they began."""
     where = f"MQTT at {settings.server}: "
     if isinstance(error, MqttError):
         code = _code(error)
@@ -61,6 +64,11 @@ def said(settings: MqttSettings, error: Exception) -> tuple[Condition, str]:
             )
         if code == 142:
             return Condition.BROKEN, where + _TAKEN_OVER
+        if flaps >= FLAPS and isinstance(error.__cause__, MqttCodeError):
+            return (
+                Condition.BROKEN,
+                f"{where}{_chain(error)}, {flaps} times in a row soon after it began. {_OFTEN}{_TAKEN_OVER}",
+            )
         return _unreachable(where, _chain(error))
     if isinstance(error, ReactorError):
         return Condition.BROKEN, str(error)
