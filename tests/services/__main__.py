@@ -3,11 +3,12 @@
 import sys
 import time
 
-from tests.services import jaeger, kafka
+from tests.services import jaeger, kafka, mosquitto
 from tests.services.cache import Unavailable
 
 PARTS = {
     "Apache Kafka": (kafka.external, kafka.prepare, "fetched in seconds"),
+    "Mosquitto": (mosquitto.external, mosquitto.prepare, "installed or not"),
     "Jaeger": (jaeger.external, jaeger.prepare, "built from source once: minutes"),
 }
 

@@ -58,7 +58,7 @@ def mqtt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mqtt]:
 @pytest.fixture
 async def own_mqtt(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mosquitto]:
     """A broker for this test alone, not started yet, to stop, kill and restart, with TLS and a password."""
-    broker = _had(lambda: Mosquitto(tmp_path_factory.mktemp("own-mqtt"), *mosquittos.SURVIVES_KILL))
+    broker = _had(lambda: Mosquitto(tmp_path_factory.mktemp("own-mqtt"), *mosquittos.EAGER))
     yield broker
     await broker.kill()
 
@@ -92,7 +92,7 @@ def otlp(otlp_server: OtlpReceiver) -> OtlpReceiver:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that use a service carry its marker: `-m "not kafka and not jaeger"` runs the rest."""
+    """Tests that use a service carry its marker: `-m "not kafka and not mqtt and not jaeger"` runs the rest."""
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in MARKED:

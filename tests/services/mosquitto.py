@@ -20,8 +20,8 @@ from tests.services.cache import Unavailable
 from tests.services.certificates import authority
 from tests.services.process import Server, free_ports, listening
 
-SURVIVES_KILL = ("autosave_interval 1", "autosave_on_changes true")
-"""It writes all that it keeps after each change: slow, and as safe as `kill -9` asks for."""
+EAGER = ("autosave_interval 1", "autosave_on_changes true")
+"""It writes all that it keeps soon after each change: slow, and the best that it can do against `kill -9`."""
 USER, PASSWORD = "alice", "wonder-land-9"
 SETTINGS = (
     "persistence true",
@@ -65,9 +65,7 @@ class Mosquitto(Mqtt):
     """A broker of the tests' own. Stopped and started again it has the same ports, sessions and queues."""
 
     def __init__(self, folder: Path, *settings: str) -> None:
-        program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-        if program is None:
-            raise Unavailable("the program 'mosquitto' is not installed: the Debian package mosquitto has it")
+        program = _program()
         self._port, self._tls_port = free_ports(2)
         super().__init__(f"127.0.0.1:{self._port}", USER, PASSWORD)
         self.address = ("127.0.0.1", self._port)
@@ -139,6 +137,18 @@ def user_properties(given: Mapping[str, str], content_type: str = "") -> Propert
     if content_type:
         properties.ContentType = content_type
     return properties
+
+
+def prepare() -> None:
+    """Unavailable where it is not installed."""
+    _program()
+
+
+def _program() -> str:
+    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is None:
+        raise Unavailable("the program 'mosquitto' is not installed: the Debian package mosquitto has it")
+    return program
 
 
 def external() -> Mqtt | None:
