@@ -8,14 +8,14 @@ from reactor.model.asset import Asset
 from reactor.model.check import Check, check
 from reactor.model.condition import at_least, schedule
 from reactor.model.errors import DefinitionError, Permanent, ReactorError
-from reactor.model.events import CloudEvent, File, Ready, Record, Row, SchemaChange, Tick
+from reactor.model.events import CloudEvent, File, Message, Ready, Record, Row, SchemaChange, Tick
 from reactor.model.gate import Arrived, Gate, gate
 from reactor.model.job import InputView
 from reactor.model.job import TaskRun as Run
 from reactor.model.partitions import Daily, Dynamic, Hourly, Monthly, Static
 from reactor.model.retry import Retry
 from reactor.model.sensor import State, sensor
-from reactor.model.source import Files, Http, Kafka, PostgresSchema, RegistrySchema, Schedule, Table
+from reactor.model.source import Files, Http, Kafka, Mqtt, PostgresSchema, RegistrySchema, Schedule, Table
 from reactor.model.workflow import NOTHING, Evidence, Limit, Workflow
 from reactor.sources.registry.topic import registered
 
@@ -37,7 +37,9 @@ __all__ = [
     "InputView",
     "Kafka",
     "Limit",
+    "Message",
     "Monthly",
+    "Mqtt",
     "Permanent",
     "PostgresSchema",
     "ReactorError",

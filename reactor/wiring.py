@@ -26,13 +26,14 @@ from reactor.model.source import (
     Files,
     Http,
     Kafka,
+    Mqtt,
     PostgresSchema,
     RegistrySchema,
     Schedule,
     SourceSpec,
     Table,
 )
-from reactor.project.config import Settings
+from reactor.project.config import Settings, secrets_of
 from reactor.project.load import Definitions
 from reactor.service.clock import SystemClock, SystemIds
 from reactor.service.commands import Commands
@@ -46,6 +47,8 @@ from reactor.sources.http import HttpIntake
 from reactor.sources.kafka.settings import KafkaSettings
 from reactor.sources.kafka.setup import Ports, PositionOf
 from reactor.sources.kafka.source import KafkaSource
+from reactor.sources.mqtt.settings import MqttSettings
+from reactor.sources.mqtt.source import MqttSource
 from reactor.sources.postgres.changes import SchemaSource
 from reactor.sources.postgres.rows import over_postgres
 from reactor.sources.registry.client import RegistryAt
@@ -63,6 +66,7 @@ class Sources:
     def __init__(self, settings: Settings, store: SqliteStore, log: EmbeddedLog, clock: Clock, ids: Ids) -> None:
         self._settings, self._store, self._log, self._clock, self._ids = settings, store, log, clock, ids
         self.kafka = KafkaSettings(**settings.kafka.model_dump())
+        self.mqtt = MqttSettings(**settings.mqtt.model_dump())
         self.http = HttpIntake([], clock)
         self.position_of: PositionOf = _no_position
 
@@ -82,6 +86,8 @@ class Sources:
                 return EmbeddedTopic(spec, self._log, self._clock)
             case Kafka():
                 return KafkaSource(spec, self.kafka, Ports(self._clock, self._ids, self.position_of))
+            case Mqtt():
+                return MqttSource(spec, self.mqtt, self._clock, self._ids)
             case Files():
                 return FileSource(spec, root, self._store, self._clock)
             case Table() if spec.connect == POSTGRES:
@@ -222,7 +228,7 @@ def make_telemetry(settings: Settings) -> tuple[Both, Metrics]:
 
 def redactor(settings: Settings) -> Redactor:
     """Knows the secrets of the settings."""
-    return Redactor(s.get_secret_value() for s in (settings.token, settings.kafka.sasl_password) if s is not None)
+    return Redactor(secrets_of(settings))
 
 
 def make_channels(settings: Settings, clock: Clock) -> list[Channel]:

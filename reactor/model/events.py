@@ -1,6 +1,6 @@
 """Events: what arrived, and what the engine is handed.
 
-`Record`, `File`, `CloudEvent`, `Row` and `Tick` are what a source yields and a sensor is given. `Ready` is what a sensor
+`Record`, `File`, `CloudEvent`, `Row`, `Tick` and `Message` are what a source yields and a sensor is given. `Ready` is what a sensor
 answers. `Readiness` is a `Ready` with its place in the ledger: the one kind of data event that the core knows.
 """
 
@@ -125,7 +125,39 @@ class SchemaChange(msgspec.Struct, frozen=True):
     """Its number, where the source counts."""
 
 
-Payload = Record | File | CloudEvent | Row | Tick | SchemaChange
+class Message(msgspec.Struct, frozen=True):
+    """One MQTT publication. `value` decodes the body as JSON; `body` is the bytes as they came."""
+
+    topic: str
+    fields: Mapping[str, str]
+    """What the source's `{placeholders}` matched."""
+    body: bytes
+    qos: int
+    """At which it came: at most 1, whatever it was published with."""
+    retained: bool
+    """The broker kept it for whoever comes: it was published before this topic was subscribed to."""
+    received: Instant
+    """MQTT says nothing of when it was published."""
+    content_type: str = ""
+    properties: tuple[tuple[str, str], ...] = ()
+    """The user properties of MQTT 5, in their order; a name may stand twice."""
+
+    @property
+    def value(self) -> Json:
+        """The body as JSON. Raises `msgspec.DecodeError` where it is not JSON; the event is then dead-lettered."""
+        return msgspec.json.decode(self.body)
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8 text. Raises `UnicodeDecodeError`."""
+        return self.body.decode()
+
+    def property(self, name: str) -> str | None:
+        """The first user property of this name."""
+        return next((value for key, value in self.properties if key == name), None)
+
+
+Payload = Record | File | CloudEvent | Row | Tick | Message | SchemaChange
 
 
 def encode_payload(payload: Payload) -> bytes:

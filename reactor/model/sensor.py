@@ -49,8 +49,8 @@ def sensor(
 ) -> Callable[[Callable[P, R_co]], Sensor[P, R_co]]:
     """Makes a function the sensor of a source.
 
-    What it is given is said by its first parameter's annotation: `Record`, `File`, `CloudEvent`, `Row`, `Tick`, a pydantic model (the
-    payload is checked against it first), or a `list[...]` of one of these (called once per batch). A second parameter annotated `State`
+    What it is given is said by its first parameter's annotation: `Record`, `File`, `CloudEvent`, `Row`, `Tick`, `Message`, a pydantic
+    model (the payload is checked against it first), or a `list[...]` of one of these (called once per batch). A second parameter annotated `State`
     is its memory. It returns a `Ready`, a list of them, or None.
     """
     if not isinstance(source, SourceSpec):

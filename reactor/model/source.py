@@ -109,6 +109,79 @@ class Schedule(SourceSpec):
         return SourceName(f"schedule:{self.cron or f'every {self.every}'}@{self.timezone}")
 
 
+@dataclass(frozen=True)
+class Mqtt(SourceSpec):
+    """Publications of MQTT, by a topic filter such as `plant/{site}/closed`. Where the broker is, is a setting (`mqtt.server`).
+
+    A level that is `{name}` matches any one level and is handed on in `Message.fields`; `+` matches without a name, `#` at the end any
+    rest. What is retained under the filter when it is first subscribed to comes first, marked `Message.retained`.
+
+    Subscribed at QoS 1, in a session that the broker keeps while the service is away, and acknowledged once the effects are durable:
+    what was published with QoS 1 or 2 is neither lost nor, where it can be told apart, announced twice. It is told apart
+
+    - by its identity, where its publisher gave one: `source` and `id` of a CloudEvent, or a user property `id` (within its topic). Of two
+      with the same identity the second has no effect, for seven days, however it came;
+    - else, when the broker delivers it again (marked DUP), by its packet identifier and its content; two equal publications are two
+      events. A broker that is seen to use identifiers again soon is not believed in this: what it delivers again, because a connection
+      broke or the service was killed between the commit and the acknowledgement, is announced again.
+
+    Can be lost: QoS 0, whenever nobody listens or the engine is slower than it comes (counted, as gaps of the ledger); what the broker itself
+    drops, by a limit of its own such as Mosquitto's `max_queued_messages` or a session that expires (`mqtt.session_expiry`).
+    """
+
+    topic: str
+
+    def __post_init__(self) -> None:
+        levels = self.topic.split("/")
+        wrong = [
+            level
+            for number, level in enumerate(levels, start=1)
+            if re.search(r"[+#{}\0]", level)
+            and not (level == "+" or _name_of(level) or (level == "#" and number == len(levels)))
+        ]
+        if not self.topic or wrong or len(self.topic.encode()) > 65_535:
+            raise DefinitionError(
+                f"Mqtt({self.topic[:200]!r}) is no topic filter: a level is a text, '+' or a name in braces such as {{site}}; '#' may be the last."
+            )
+        if levels[0] == "$share":
+            raise DefinitionError(
+                f"Mqtt({self.topic!r}): of a shared subscription others get what comes while the service is away, and it would be "
+                "missed here. Leave '$share' and the group's name out."
+            )
+        names = [name for level in levels if (name := _name_of(level))]
+        if len(set(names)) != len(names):
+            raise DefinitionError(f"Mqtt({self.topic!r}): each placeholder may stand once.")
+
+    @property
+    def name(self) -> SourceName:
+        return SourceName(f"mqtt:{self.topic}")
+
+    @property
+    def filter(self) -> str:
+        """As MQTT writes it."""
+        return "/".join("+" if _name_of(level) else level for level in self.topic.split("/"))
+
+    def match(self, topic: str) -> dict[str, str] | None:
+        """What the placeholders are in this topic; None where the filter does not cover it."""
+        wanted, given = self.topic.split("/"), topic.split("/")
+        rest = wanted[-1] == "#"
+        wanted = wanted[:-1] if rest else wanted
+        if len(given) < len(wanted) or (len(given) > len(wanted) and not rest):
+            return None
+        if topic.startswith("$") and not self.topic.startswith("$"):
+            return None
+        pairs = list(zip(wanted, given, strict=False))
+        if any(level not in ("+", found) and not _name_of(level) for level, found in pairs):
+            return None
+        return {name: found for level, found in pairs if (name := _name_of(level))}
+
+
+def _name_of(level: str) -> str:
+    """The name that a level of a topic filter gives; empty where it gives none."""
+    inner = level[1:-1] if level.startswith("{") and level.endswith("}") else ""
+    return inner if inner.isidentifier() else ""
+
+
 class Cursor(Protocol):
     """The part of a DB-API 2.0 cursor that a polled table needs."""
 

@@ -8,17 +8,19 @@ decided in `wiring`.
 
 Names for others: `settings.root`, `.state_dir`, `.database`, `.service_file`, `.log_dir`, `.host`, `.port`, `.hosts`,
 `.token`, `.definitions`, `.stop_seconds`, `.retention_micros`, `.log_format`, `.log_level`, `.kafka` (the fields of
-`reactor.sources.kafka.settings.KafkaSettings`: `KafkaSettings(**settings.kafka.model_dump())`), `.executors.threads`,
-`.executors.processes`, `.alerts.fallback`.
+`reactor.sources.kafka.settings.KafkaSettings`: `KafkaSettings(**settings.kafka.model_dump())`), `.mqtt` (likewise, of
+`reactor.sources.mqtt.settings.MqttSettings`), `.executors.threads`, `.executors.processes`, `.alerts.fallback`.
 """
 
 import difflib
+import operator
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -65,6 +67,21 @@ class Registry(_Group):  # type: ignore[explicit-any]  # pydantic's own
     """Where the schema registry answers: `https://registry.example.com`."""
     user: str | None = None
     password: SecretStr | None = None
+
+
+class Mqtt(_Group):  # type: ignore[explicit-any]  # pydantic's own
+    """How to reach the broker of MQTT. What belongs together is judged where the client is made."""
+
+    server: str = "localhost:1883"
+    user: str | None = None
+    password: SecretStr | None = None
+    tls: bool = False
+    tls_cafile: Path | None = None
+    tls_certfile: Path | None = None
+    tls_keyfile: Path | None = None
+    client_id: str = "reactor"
+    session_expiry: str | float = "7d"
+    max_message_bytes: int = 1_000_000
 
 
 class Executors(_Group):  # type: ignore[explicit-any]  # pydantic's own
@@ -129,6 +146,7 @@ class Settings(_Group):  # type: ignore[explicit-any]  # pydantic's own
     kafka: Kafka = Kafka()
     postgres: Postgres = Postgres()
     registry: Registry = Registry()
+    mqtt: Mqtt = Mqtt()
     executors: Executors = Executors()
     alerts: Alerts = Alerts()
 
@@ -212,6 +230,18 @@ def keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[
             yield from keys(kind, f"{prefix}{name}.")
         elif name != "root":
             yield prefix + name, kind == (SecretStr | None)
+
+
+def secrets_of(settings: Settings) -> Iterator[str]:
+    """What must never be seen: the value of every secret that is set, and the password inside an address."""
+    for key, secret in keys():
+        value: object = operator.attrgetter(key)(settings) if secret else None
+        if isinstance(value, SecretStr):
+            yield value.get_secret_value()
+    dsn = settings.postgres.dsn
+    password = urlsplit(dsn.get_secret_value()).password if dsn is not None else None
+    if password:
+        yield password
 
 
 def env_name(key: str) -> str:

@@ -13,6 +13,7 @@ from reactor.model.events import (
     CloudEvent,
     File,
     Json,
+    Message,
     Payload,
     RawEvent,
     Ready,
@@ -23,7 +24,7 @@ from reactor.model.events import (
     evidence_json,
 )
 from reactor.model.sensor import AnySensor, State
-from reactor.model.source import Files, Http, Kafka, PostgresSchema, RegistrySchema, Schedule, SourceSpec, Table
+from reactor.model.source import Files, Http, Kafka, Mqtt, PostgresSchema, RegistrySchema, Schedule, SourceSpec, Table
 
 PAYLOADS: Mapping[type[SourceSpec], type[Payload]] = {
     Kafka: Record,
@@ -31,6 +32,7 @@ PAYLOADS: Mapping[type[SourceSpec], type[Payload]] = {
     Http: CloudEvent,
     Table: Row,
     Schedule: Tick,
+    Mqtt: Message,
     PostgresSchema: SchemaChange,
     RegistrySchema: SchemaChange,
 }
@@ -138,6 +140,8 @@ def _model(model: type[BaseModel]) -> Callable[[RawEvent], BaseModel]:
         payload = event.payload
         try:
             if isinstance(payload, Record):
+                return adapter.validate_json(payload.body or b"null")
+            if isinstance(payload, Message):
                 return adapter.validate_json(payload.body or b"null")
             if isinstance(payload, CloudEvent):
                 return adapter.validate_python(payload.data)

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from reactor.model.commands import Noted
-from reactor.model.events import CloudEvent, Item, Payload, RawEvent, Record, Row
+from reactor.model.events import CloudEvent, Item, Message, Payload, RawEvent, Record, Row
 from reactor.telemetry.base import Sensed
 
 SMALL = 256
@@ -24,6 +24,8 @@ def _slim_payload(payload: Payload) -> Payload:
             return Record(payload.topic, payload.partition, payload.offset, payload.timestamp, None, None)
         case CloudEvent():
             return CloudEvent(payload.id, payload.source, payload.type)
+        case Message():
+            return Message(payload.topic, {}, b"", payload.qos, payload.retained, payload.received)
         case Row():
             return Row({}, None)
         case _:

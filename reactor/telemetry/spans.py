@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from reactor.model.commands import Announced, Noted
-from reactor.model.events import CloudEvent, File, RawEvent, Record
+from reactor.model.events import CloudEvent, File, Message, RawEvent, Record
 from reactor.model.ids import Instant
 from reactor.model.run import OPEN, Attempt, Run, RunState
 from reactor.telemetry import names
@@ -83,7 +83,7 @@ def of_sensed(found: Sensed) -> list[Span]:
 
 def _destination(found: Sensed) -> str:
     payload = found.event.payload
-    return payload.topic if isinstance(payload, Record) else str(found.source).partition(":")[2]
+    return payload.topic if isinstance(payload, (Record, Message)) else str(found.source).partition(":")[2]
 
 
 def _payload(event: RawEvent) -> dict[str, Value]:
@@ -94,6 +94,8 @@ def _payload(event: RawEvent) -> dict[str, Value]:
             what |= {
                 names.SYSTEM: "kafka", names.DESTINATION_PARTITION: str(payload.partition), names.OFFSET: payload.offset,
             }  # fmt: skip
+        case Message():
+            what |= {names.SYSTEM: "mqtt", names.MESSAGE_ID: event.id}
         case CloudEvent():
             what |= {names.EVENT_ID: payload.id, names.EVENT_SOURCE: payload.source, names.EVENT_TYPE: payload.type}
         case File():

@@ -6,8 +6,7 @@ sim.at("08:10").land("landing/refunds-2026-11-19.csv")
 assert sim.started("build_revenue") == ["2026-11-19"]
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -22,16 +21,8 @@ from reactor.model.commands import Alert
 from reactor.model.duration import Duration, micros
 from reactor.model.errors import DefinitionError, nearest
 from reactor.model.events import (
-    CloudEvent,
     DeadLetter,
     Disposition,
-    File,
-    Json,
-    Payload,
-    RawEvent,
-    Ready,
-    Record,
-    Row,
 )
 from reactor.model.gate import Gate
 from reactor.model.ids import Instant, PartitionKey, SourceName, TaskName, WaitKey
@@ -39,16 +30,15 @@ from reactor.model.partitions import instant, local, moment
 from reactor.model.run import OPEN, Run
 from reactor.model.sensor import AnySensor
 from reactor.model.slot import Slot, Wait
-from reactor.model.source import Files, Http, Kafka, SourceSpec, Table
+from reactor.model.source import SourceSpec
 from reactor.model.workflow import Workflow
-from reactor.sources.files.pattern import compile_pattern
 from reactor.testing.arrivals import Arrival
 from reactor.testing.bodies import Bodies, Line
 from reactor.testing.faults import Dice, Faults
 from reactor.testing.ids import CountedIds
 from reactor.testing.invariants import broken
 from reactor.testing.machine import Machine, Point
-from reactor.testing.people import People
+from reactor.testing.outside import Outside
 
 TEST = SourceName("test")
 S = TypeVar("S", bound=SourceSpec)
@@ -70,7 +60,7 @@ class Start(msgspec.Struct, frozen=True):
     run: Run
 
 
-class Simulator(People):
+class Simulator(Outside):
     """See the file's head. Times without a zone are of `timezone`. With `execute`, tasks are really called;
     else they succeed at once.
     """
@@ -150,113 +140,6 @@ class Simulator(People):
             today = local(day, self.zone)
             return today if today >= self._machine.now else local(day + timedelta(days=1), self.zone)
         return self._instant(datetime.fromisoformat(when))
-
-    # --- events
-
-    def ready(self, *ready: Ready, id: str = "") -> "Simulator":
-        """One event that announces these, as a sensor would have said. An `id` that was seen before is a
-        duplicate.
-        """
-        for one in ready:
-            if one.asset not in self.graph.assets:
-                raise DefinitionError(f"No asset is called {one.asset!r}.{nearest(one.asset, self.graph.assets)}")
-        self._send(TEST, Row({}, None), id, tuple({(r.asset, r.partition): r for r in ready}.values()))
-        return self
-
-    def publish(
-        self, topic: str, value: Json, *, key: str | None = None, headers: Mapping[str, str] | None = None
-    ) -> "Simulator":
-        """A record of a topic, read by the sensors of `Kafka(topic)`. `value` is sent as JSON; bytes as they
-        are; None is a tombstone.
-        """
-        spec = self._spec(Kafka, topic, lambda s: s.topic)
-        body = value if isinstance(value, bytes) or value is None else msgspec.json.encode(value)
-        position = self._next_position(spec.name)
-        wire = tuple((k, v.encode()) for k, v in (headers or {}).items())
-        record = Record(topic, 0, position, self._machine.now, None if key is None else key.encode(), body, wire)
-        self._send(spec.name, record, "", position=position)
-        return self
-
-    def land(self, name: str, text: str = "") -> "Simulator":
-        """A file, complete, under a name relative to the project; read by every `Files` pattern that matches it.
-
-        With a `folder`, it is really written there.
-        """
-        base = self._folder or Path("/simulated")
-        if self._folder is not None:
-            (base / name).parent.mkdir(parents=True, exist_ok=True)
-            (base / name).write_text(text, "utf-8")
-        version = self._files[name] = self._files.get(name, 0) + 1
-        met = False
-        for spec in self._machine.senses.specs():
-            if isinstance(spec, Files):
-                pattern = compile_pattern(spec.pattern, base)
-                inside = (base / name).is_relative_to(pattern.root)
-                under = (base / name).relative_to(pattern.root).as_posix() if inside else ""
-                fields = pattern.match(under) if inside else None
-                if fields is not None:
-                    met = True
-                    file = File(str(base / name), under, fields, len(text.encode()), self._machine.now, version)
-                    self._send(spec.name, file, f"{under}#{version}")
-        if not met:
-            patterns = [s.pattern for s in self._machine.senses.specs() if isinstance(s, Files)]
-            raise DefinitionError(f"No sensor reads a file called {name!r}. Patterns: {', '.join(patterns) or 'none'}.")
-        return self
-
-    def row(self, table: str, **values: Json) -> "Simulator":
-        """A new row of the polled table of this label (or path), read by the sensors of `Table`."""
-        spec = self._spec(Table, table, lambda s: s.name.removeprefix("table:"))
-        self._send(spec.name, Row(values, values[spec.cursor]), "")
-        return self
-
-    def post(self, type: str, data: Json = None, *, id: str = "", subject: str | None = None) -> "Simulator":
-        """A CloudEvent, read by the sensors of every `Http` whose type it is."""
-        number = id or f"event-{self._next_position(SourceName('http'))}"
-        event = CloudEvent(number, "/simulated", type, subject, self._machine.now, "application/json", None, data)
-        specs = [s for s in self._machine.senses.specs() if isinstance(s, Http) and _covers(s.type, type)]
-        if not specs:
-            raise DefinitionError(f"No sensor reads events of type {type!r}.")
-        for spec in specs:
-            self._send(spec.name, event, f"/simulated {number}")
-        return self
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """What arrives inside is one transaction, as events that come at the same instant can be."""
-        self._together = []
-        try:
-            yield
-            self._machine.arrive(*self._together)
-        finally:
-            self._together = None
-        self._machine.play(self._machine.now)
-
-    def _spec(self, kind: type[S], name: str, of: Callable[[S], str]) -> S:
-        known = {of(s): s for s in self._machine.senses.specs() if isinstance(s, kind)}
-        if name not in known:
-            raise DefinitionError(f"No sensor reads the {kind.__name__.lower()} {name!r}.{nearest(name, known)}")
-        return known[name]
-
-    def _next_position(self, source: SourceName) -> int:
-        self._positions[source] = self._positions.get(source, -1) + 1
-        return self._positions[source]
-
-    def _send(
-        self,
-        source: SourceName,
-        payload: Payload,
-        id: str,
-        ready: Sequence[Ready] | None = None,
-        position: int | None = None,
-    ) -> None:
-        place = self._next_position(source) if position is None else position
-        arrival = Arrival(source, RawEvent(payload, place, id), ready)
-        if self._together is not None:
-            self._together.append(arrival)
-            return
-        for delay in self._dice.delays():
-            self._machine.deliver(arrival, delay)
-        self._machine.play(self._machine.now)
 
     # --- what tasks do
 
@@ -394,7 +277,3 @@ def _graph(
         return definitions
     flows = [definitions] if isinstance(definitions, Workflow) else list(definitions)
     return build(assets, sensors, flows, gates=gates)
-
-
-def _covers(pattern: str, type: str) -> bool:
-    return type.startswith(pattern[:-1]) if pattern.endswith("*") else type == pattern

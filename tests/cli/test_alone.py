@@ -1,5 +1,6 @@
 """Commands that need no service: help, settings, definitions, init."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -91,3 +92,32 @@ def test_colour_is_kept_out_of_pipes(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 0
     assert b"\x1b" not in done.stdout + done.stderr
+
+
+MQTT = """
+from reactor import Asset, Message, Mqtt, Ready, sensor
+noted = Asset("noted")
+@sensor(Mqtt("plant/{site}/closed"))
+def on_closed(message: Message) -> Ready:
+    return noted.ready()
+"""
+
+
+def test_the_doctor_looks_for_the_broker_of_mqtt_where_a_sensor_reads_it(tmp_path: Path, say: Say) -> None:
+    root = write_project(tmp_path)
+
+    def mqtt() -> tuple[str, str]:
+        [found] = [f for f in say("doctor", "--json", root=root).json if f["what"] == "mqtt"]
+        return found["state"], found["text"]
+
+    assert mqtt() == ("ok", "no sensor reads MQTT")
+    (root / "sensors" / "plant.py").write_text(MQTT)
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        settings = f"[mqtt]\nserver = '127.0.0.1:{there.getsockname()[1]}'\nuser = 'a'\npassword = 'wonder-land-9'\n"
+        (root / "reactor.toml").write_text(settings)
+        state, text = mqtt()
+        assert (state, "in the clear" in text, "wonder" in text) == ("note", True, False)
+    state, text = mqtt()
+    assert (state, "Start the broker, or correct mqtt.server" in text) == ("wrong", True)
+    shown = say("config", "show", "--json", root=root)
+    assert (shown.json["mqtt.user"], shown.json["mqtt.password"]) == ("a", "(secret)")

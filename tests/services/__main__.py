@@ -3,13 +3,14 @@
 import sys
 import time
 
-from tests.services import jaeger, kafka, postgres, registry
+from tests.services import jaeger, kafka, mosquitto, postgres, registry
 from tests.services.cache import Unavailable
 
 PARTS = {
     "Apache Kafka": (kafka.external, kafka.prepare, "fetched in seconds"),
     "PostgreSQL": (postgres.external, postgres.prepare, "installed"),
     "schema registry": (registry.external, registry.prepare, "fetched in half a minute"),
+    "Mosquitto": (mosquitto.external, mosquitto.prepare, "installed or not"),
     "Jaeger": (jaeger.external, jaeger.prepare, "built from source once: minutes"),
 }
 

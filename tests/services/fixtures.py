@@ -12,11 +12,13 @@ import pytest
 
 from tests.services import jaeger as jaegers
 from tests.services import kafka as kafkas
+from tests.services import mosquitto as mosquittos
 from tests.services import postgres as databases
 from tests.services import registry as registries
 from tests.services.cache import Unavailable
 from tests.services.jaeger import Jaeger, JaegerServer
 from tests.services.kafka import Kafka, KafkaBroker
+from tests.services.mosquitto import Mosquitto, Mqtt
 from tests.services.otlp import OtlpReceiver
 from tests.services.postgres import Postgres, PostgresServer
 from tests.services.registry import Registry, RegistryServer
@@ -26,6 +28,8 @@ MARKED = {
     "kafka": "kafka",
     "own_kafka": "kafka",
     "jaeger": "jaeger",
+    "mqtt": "mqtt",
+    "own_mqtt": "mqtt",
     "postgres": "postgres",
     "own_postgres": "postgres",
     "registry": "registry",
@@ -48,6 +52,26 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 async def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KafkaBroker]:
     """A broker for this test alone, not started yet, to stop, kill and restart. A start takes seconds."""
     broker = _had(lambda: KafkaBroker(tmp_path_factory.mktemp("own-kafka")))
+    yield broker
+    await broker.kill()
+
+
+@pytest.fixture(scope="session")
+def mqtt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mqtt]:
+    """One broker of MQTT for all tests: take topics of your own; leave it running."""
+    if there := mosquittos.external():
+        yield there
+        return
+    broker = _had(lambda: Mosquitto(tmp_path_factory.mktemp("mqtt")))
+    asyncio.run(broker.start())
+    yield broker
+    asyncio.run(broker.kill())
+
+
+@pytest.fixture
+async def own_mqtt(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mosquitto]:
+    """A broker for this test alone, not started yet, to stop, kill and restart, with TLS and a password."""
+    broker = _had(lambda: Mosquitto(tmp_path_factory.mktemp("own-mqtt"), *mosquittos.EAGER))
     yield broker
     await broker.kill()
 
@@ -115,7 +139,7 @@ def otlp(otlp_server: OtlpReceiver) -> OtlpReceiver:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that use a service carry its marker: `-m "not kafka and not jaeger"` runs the rest."""
+    """Tests that use a service carry its marker: `-m "not kafka and not mqtt and not jaeger"` runs the rest."""
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in MARKED:

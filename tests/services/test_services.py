@@ -14,10 +14,13 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from tests.services import cache
 from tests.services.jaeger import Jaeger
 from tests.services.kafka import Kafka, KafkaBroker
+from tests.services.mosquitto import Mosquitto, Mqtt
 from tests.services.otlp import OtlpReceiver
 from tests.services.proxy import Proxy
 from tests.services.spans import tree
@@ -61,6 +64,36 @@ async def test_a_broker_keeps_its_log_and_its_port_over_stop_and_kill(own_kafka:
     await own_kafka.start()
     await send(own_kafka.bootstrap, topic, b"after")
     assert await read(own_kafka.bootstrap, topic, 3) == [b"before", b"between", b"after"]
+
+
+async def test_a_broker_of_mqtt_keeps_sessions_and_what_waits_in_them_over_a_stop(own_mqtt: Mosquitto) -> None:
+    await own_mqtt.start()
+    kept = {"identifier": "reader", "clean_start": False, "properties": session()}
+    async with own_mqtt.client(**kept) as client:
+        await client.subscribe("t", qos=1)
+    await own_mqtt.publish("t", b"before")
+    await own_mqtt.restart()
+    await own_mqtt.publish("t", b"after")
+    async with own_mqtt.client(**kept) as client:
+        async with asyncio.timeout(10):
+            assert [(await anext(client.messages)).payload for _ in range(2)] == [b"before", b"after"]
+    await own_mqtt.kill()
+    assert not await own_mqtt.answers()
+    await own_mqtt.start()
+    assert await own_mqtt.answers()
+
+
+async def test_a_broker_of_mqtt_lets_nobody_in_without_the_password(own_mqtt: Mosquitto) -> None:
+    await own_mqtt.start()
+    assert await own_mqtt.answers()
+    assert not await Mqtt(own_mqtt.server, own_mqtt.user, "a wrong one").answers()
+    assert not await Mqtt(own_mqtt.server).answers()
+
+
+def session() -> Properties:
+    asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
+    asked.SessionExpiryInterval = 600
+    return asked
 
 
 async def test_a_broker_behind_a_proxy_takes_a_record_once_the_net_is_back(own_kafka: KafkaBroker) -> None:

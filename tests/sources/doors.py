@@ -5,7 +5,7 @@ TLS).
 import subprocess
 from pathlib import Path
 
-from tests.services.cache import tool
+from tests.services.certificates import authority
 from tests.services.kafka import KafkaBroker, _java
 from tests.services.process import free_ports
 
@@ -65,19 +65,7 @@ class Doors(KafkaBroker):
 
 
 def _certificates(folder: Path) -> Path:
-    """An authority, and a key with a certificate for each side."""
-    home = folder / "certificates"
-    home.mkdir()
-    new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    _openssl(home, [*new, "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"])
-    for side in ("server", "client"):
-        extra = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-CA", "ca.pem", "-CAkey", "ca.key"]
-        extra += ["-addext", "basicConstraints=critical,CA:FALSE"]
-        _openssl(home, [*new, "-subj", f"/CN={side}", "-keyout", f"{side}.key", "-out", f"{side}.pem", *extra])
+    home = authority(folder)
     both = (home / "server.key").read_text() + (home / "server.pem").read_text()
     (home / "server-both.pem").write_text(both)
     return home
-
-
-def _openssl(home: Path, arguments: list[str]) -> None:
-    subprocess.run([tool("openssl", "certificates for TLS"), *arguments], cwd=home, check=True, capture_output=True)

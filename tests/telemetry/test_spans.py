@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reactor.model.commands import Noted
-from reactor.model.events import CloudEvent, File, Payload, Row, Tick
+from reactor.model.events import CloudEvent, File, Message, Payload, Row, Tick
 from reactor.model.ids import Instant
 from reactor.model.run import CheckResult, RunState
 from reactor.telemetry.spans import Span, of_announced, of_noted, of_sensed
@@ -56,6 +56,7 @@ def test_an_event_that_became_ready_is_processed_sensed_and_ready_below_its_prod
         (CloudEvent("e1", "/shop", "paid"), "cloudevents.event_id", "e1"),
         (File("/landing/x.csv", "x.csv", {}, 1, Instant(0), 1), "file.path", "/landing/x.csv"),
         (Row({"id": 1}, 1), "messaging.message.id", "id-41"),
+        (Message("plant/a", {}, b"", 1, False, Instant(0)), "messaging.system", "mqtt"),
         (Tick("0 6 * * *", Instant(0)), "messaging.message.id", "id-41"),
     ],
 )

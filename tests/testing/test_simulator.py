@@ -16,6 +16,8 @@ from reactor import (
     Files,
     Http,
     Kafka,
+    Message,
+    Mqtt,
     Permanent,
     Ready,
     Record,
@@ -24,6 +26,7 @@ from reactor import (
     Run,
     Schedule,
     State,
+    Static,
     Table,
     Tick,
     Workflow,
@@ -244,3 +247,25 @@ def test_the_fixture_checks_what_was_played(reactor_sim: Make) -> None:
     sim = reactor_sim(daily, sensors=SENSORS, start="2026-11-21T00:00")
     sim.ready(orders.ready("2026-11-20"), refunds.ready("2026-11-20"))
     assert sim.started("build_revenue") == ["2026-11-20"]
+
+
+def test_publications_of_mqtt_are_given_to_every_filter_that_covers_their_topic() -> None:
+    site = Static(["north", "south"])
+    closed, alarmed = Asset("closed", site), Asset("alarmed", site)
+
+    @sensor(Mqtt("plant/{site}/closed"))
+    def on_closed(message: Message) -> Ready:
+        return closed.ready(message.fields["site"], units=message.value["units"])
+
+    @sensor(Mqtt("plant/{site}/#"))
+    def on_any(message: Message) -> Ready | None:
+        return alarmed.ready(message.fields["site"]) if message.property("alarm") else None
+
+    sim = Simulator(build([closed, alarmed], [on_closed, on_any], []))
+    sim.message("plant/north/closed", {"units": 3}, id="7").message("plant/north/closed", {"units": 4}, id="7")
+    sim.message("plant/south/pump/1", b"", properties={"alarm": "1"}, retained=True)
+    found = {slot: one.version for slot, one in sim.slots.items()}
+    assert found == {("closed", "north"): 1, ("alarmed", "south"): 1}
+    assert not sim.dead
+    with pytest.raises(DefinitionError, match=r"No sensor reads the MQTT topic 'plan'. Filters: plant/"):
+        sim.message("plan", {})

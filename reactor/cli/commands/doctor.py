@@ -15,8 +15,10 @@ from reactor.cli import options, out
 from reactor.cli.client import connect
 from reactor.cli.project import ask, definitions_of, settings_of
 from reactor.model.errors import NotFound, ReactorError, Unreachable
+from reactor.model.source import Mqtt
 from reactor.project.config import Settings
 from reactor.sources.kafka.settings import KafkaSettings
+from reactor.sources.mqtt.settings import MqttSettings
 from reactor.store.base import Reader
 
 ROOM = 500_000_000
@@ -58,6 +60,7 @@ def _all(project: options.InProject) -> Iterator[Finding]:
         ("ledger", _ledger),
         ("disk", _disk),
         ("kafka", _kafka),
+        ("mqtt", _mqtt),
         ("service", _service),
     ):
         yield _looked(what, look, settings)
@@ -110,6 +113,21 @@ def _kafka(settings: Settings) -> tuple[str, str]:
     if silent:
         return "wrong", f"nobody listens at {', '.join(silent)}. Start the broker, or correct kafka.servers."
     return "ok", f"{kafka.servers} listens"
+
+
+def _mqtt(settings: Settings) -> tuple[str, str]:
+    mqtt = MqttSettings(**settings.mqtt.model_dump())
+    mqtt.ssl_context()
+    if not any(isinstance(s.source, Mqtt) for s in definitions_of(settings).graph.sensors):
+        return "ok", "no sensor reads MQTT"
+    if not _listens(mqtt.server):
+        return "wrong", f"nobody listens at {mqtt.server}. Start the broker, or correct mqtt.server."
+    if mqtt.password is not None and not mqtt.tls:
+        return (
+            "note",
+            f"{mqtt.server} listens, but the password goes to it in the clear. Set mqtt.tls where the broker offers it.",
+        )
+    return "ok", f"{mqtt.server} listens"
 
 
 def _listens(server: str) -> bool:
