@@ -3,17 +3,18 @@
 An index from an asset to the rules that name it: the cost of an event grows with the rules that it concerns, never with all rules.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reactor.core.plan import Plan, Term, compile_plan
-from reactor.model.asset import Asset
+from reactor.model.asset import Accepted, Asset
 from reactor.model.condition import SCHEDULE, Operand
-from reactor.model.errors import DefinitionError, nearest
+from reactor.model.errors import DefinitionError, ReactorError, nearest
 from reactor.model.events import Json
 from reactor.model.gate import Gate
 from reactor.model.ids import NO_KEY, AssetName, Instant, PartitionKey, TaskName, WaitKey, WorkflowName
 from reactor.model.partitions import Partitions, Static, time_of
+from reactor.model.schema import Schema, refuse_unknown
 from reactor.model.sensor import AnySensor
 from reactor.model.workflow import Again, Task, Workflow
 
@@ -46,6 +47,8 @@ class Graph:
     makers: Mapping[AssetName, TaskName]
     schedules: tuple[AssetName, ...]
     gates: Mapping[AssetName, tuple[Gate, ...]] = field(default_factory=dict)
+    schemas: Mapping[AssetName, Schema | None] = field(default_factory=dict)
+    """Assets whose schema is looked at, with what was declared; None: what was accepted last."""
     warnings: tuple[str, ...] = ()
 
     def owner_of(self, asset: AssetName) -> str:
@@ -88,6 +91,15 @@ def _tick_keys(partitions: Partitions | None, slot: PartitionKey) -> tuple[WaitK
     return tuple(WaitKey(k) for k in partitions.keys) if isinstance(partitions, Static) else (NO_KEY,)
 
 
+def _declared(schema: object) -> Schema | None:
+    """A declared schema where nobody can read other kinds than the vocabulary's own."""
+    if isinstance(schema, Accepted):
+        return None
+    if isinstance(schema, Schema):
+        return schema
+    raise DefinitionError(f"{schema!r} is no Schema.")
+
+
 @dataclass
 class _Build:
     assets: dict[AssetName, Asset] = field(default_factory=dict)
@@ -101,6 +113,7 @@ def build(
     workflows: Iterable[Workflow],
     digests: Mapping[str, str] | None = None,
     gates: Iterable[Gate] = (),
+    schema_of: Callable[[object], Schema | None] = _declared,
 ) -> Graph:
     """The definitions as a graph.
 
@@ -127,9 +140,10 @@ def build(
     held = list(sensors)
     _check_sensors(held, wrong)
     standing = _gates(made, gates, wrong)
+    shapes = _schemas(made, nodes, schema_of, wrong)
     if wrong:
         raise DefinitionError("\n".join(wrong))
-    return replace(_finish(made, flows, held, nodes), gates=standing)
+    return replace(_finish(made, flows, held, nodes), gates=standing, schemas=shapes)
 
 
 def _finish(
@@ -320,6 +334,33 @@ def _check_sensors(sensors: list[AnySensor], wrong: list[str]) -> None:
         other = seen.setdefault(sensor.name, sensor)
         if other is not sensor:
             wrong.append(f"Two sensors are called {sensor.name!r}. Rename one, or give it name=...")
+
+
+def _schemas(
+    made: _Build, nodes: Mapping[TaskName, Node], schema_of: Callable[[object], Schema | None], wrong: list[str]
+) -> dict[AssetName, Schema | None]:
+    found: dict[AssetName, Schema | None] = {}
+    for name, asset in made.assets.items():
+        if asset.schema is None:
+            continue
+        try:
+            found[name] = schema_of(asset.schema)
+        except ReactorError as error:
+            wrong.append(f"Asset {name!r}: its schema cannot be read: {error}")
+    for node in nodes.values():
+        for term in node.plan.terms:
+            wrong.extend(_unknown_columns(node, term.operand, found))
+    return found
+
+
+def _unknown_columns(node: Node, operand: Operand, schemas: Mapping[AssetName, Schema | None]) -> Iterator[str]:
+    declared = schemas.get(operand.asset)
+    if not operand.uses or declared is None:
+        return
+    try:
+        refuse_unknown(declared, operand.uses)
+    except DefinitionError as error:
+        yield f"{_at(node.task)}: task {node.name!r} uses columns of {operand.asset!r}: {error}"
 
 
 def _gates(made: _Build, gates: Iterable[Gate], wrong: list[str]) -> dict[AssetName, tuple[Gate, ...]]:

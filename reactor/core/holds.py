@@ -4,21 +4,41 @@ Pure, like all of the core. An approval is a readiness event of its own that nam
 what became of them, and an event still enters a wait only in the transaction that brings it.
 """
 
+import hashlib
+
 from msgspec.structs import replace
 
 from reactor.core.downstream import downstream
 from reactor.core.graph import Graph
 from reactor.core.runs import child
+from reactor.core.shapes import accept_shape, gone, judge, subject
 from reactor.core.state import State
 from reactor.model.commands import Alert, AlertKind
-from reactor.model.events import Dispose, Disposition, Readiness, Status
+from reactor.model.events import SHAPE, Dispose, Disposition, Readiness, Status
 from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceName
 from reactor.model.outcome import Approve, Reject
 from reactor.model.ports import Ids
 from reactor.model.slot import Held, Slot
 
+APPROVALS = Lane("approvals")
+"""The events by which people let through what was held. No gate is asked again."""
 
-def hold(graph: Graph, state: State, event: Readiness, now: Instant) -> None:
+
+def is_held(graph: Graph, state: State, event: Readiness, now: Instant) -> bool:
+    """Asks the last gate, that of the schema, and holds the event where that or another one does not let it through."""
+    if event.lane == APPROVALS:
+        return False
+    why = event.held
+    if why and event.asset.startswith(SHAPE):
+        gone(state, event, why, now)
+    shape = judge(graph, state, event, now) if not why else ""
+    if not why and not shape:
+        return False
+    hold(graph, state, replace(event, held=why or shape), now, for_schema=bool(shape))
+    return True
+
+
+def hold(graph: Graph, state: State, event: Readiness, now: Instant, *, for_schema: bool) -> None:
     """The event stands before a closed gate. What stood there before it is superseded; the owner hears once, not at each event."""
     slot = state.slot(event.asset, event.partition)
     before = slot.held
@@ -37,10 +57,17 @@ def hold(graph: Graph, state: State, event: Readiness, now: Instant) -> None:
         event.by,
         event.run,
         event.traceparent,
+        _schema_of(state, event) if for_schema else b"",
     )
     state.put_slot(replace(slot, held=held))
     if before is None or before.rejected:
-        _tell(graph, state, event, now)
+        _tell(graph, state, event, now, held.schema)
+
+
+def _schema_of(state: State, event: Readiness) -> bytes:
+    """The schema that it is held for: its own, or that of its source."""
+    shape = state.shapes.get(subject(event.asset))
+    return event.schema or (shape.pending if shape is not None else b"")
 
 
 def let_go(state: State, by: Readiness, held: Held, now: Instant) -> None:
@@ -54,18 +81,20 @@ def _close(state: State, seq: int, outcome: Dispose, why: str, now: Instant) -> 
     state.changes.dispositions.append(Disposition(seq, "", outcome, why, now))
 
 
-def _tell(graph: Graph, state: State, event: Readiness, now: Instant) -> None:
-    """One alert for the partition, with everything in it that stands still because of it."""
+def _tell(graph: Graph, state: State, event: Readiness, now: Instant, schema: bytes) -> None:
+    """One alert for the partition, or for the schema however many partitions have it, with everything in it that stands still because of it."""
     what = f"{event.asset} {event.partition}".rstrip()
-    waiting = downstream(graph, event.asset)
+    asset = subject(event.asset)
+    waiting = downstream(graph, asset)
+    kind = f"{asset}/schema/{hashlib.sha256(schema).hexdigest()[:16]}" if schema else f"{event.asset}/{event.partition}"
     text = f"{what} is held: {event.held}. " + (
         f"Nothing that is made of it starts: {', '.join(waiting)}. " if waiting else ""
     )
     text += f"Look with `reactor why {what}`, then `reactor approve {what} --reason ...` or `reactor reject {what} --reason ...`."
     alert = Alert(
-        f"held/{event.asset}/{event.partition}/{event.seq}",
+        f"held/{kind}" if schema else f"held/{kind}/{event.seq}",
         AlertKind.HELD,
-        Owner(graph.owner_of(event.asset)),
+        Owner(graph.owner_of(asset)),
         what,
         text,
         now,
@@ -74,7 +103,7 @@ def _tell(graph: Graph, state: State, event: Readiness, now: Instant) -> None:
     state.changes.commands.append(alert)
 
 
-def approved(state: State, ask: Approve, now: Instant, ids: Ids) -> Readiness | str:
+def approved(graph: Graph, state: State, ask: Approve, now: Instant, ids: Ids) -> Readiness | str:
     """The event that lets the held one through; or why it cannot be."""
     slot = state.slot(ask.asset, ask.partition)
     held = _waiting(slot, ask)
@@ -84,6 +113,8 @@ def approved(state: State, ask: Approve, now: Instant, ids: Ids) -> Readiness | 
     why = f"event {seq}, approved by {ask.by}" + (f": {ask.reason}" if ask.reason else "")
     _close(state, held.seq, Dispose.APPROVED, why, now)
     state.put_slot(replace(slot, held=None))
+    if held.schema or ask.asset.startswith(SHAPE):
+        accept_shape(graph, state, ask.asset, held.schema, now)
     return Readiness(
         seq=seq,
         id=EventId(f"{held.event}/approved"),
@@ -94,7 +125,7 @@ def approved(state: State, ask: Approve, now: Instant, ids: Ids) -> Readiness | 
         arrived=now,
         at=held.happened,
         source=SourceName("reactor"),
-        lane=Lane("approvals"),
+        lane=APPROVALS,
         position=held.seq,
         by=SensorName(held.by),
         run=held.run,

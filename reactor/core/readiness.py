@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import msgspec
 
 from reactor.core.graph import Graph, Node
-from reactor.core.holds import hold, let_go
+from reactor.core.holds import is_held, let_go
 from reactor.core.migrate import migrate
 from reactor.core.plan import Term, accepts, feed
 from reactor.core.runs import child, request
 from reactor.core.state import State
 from reactor.model.commands import Announced
 from reactor.model.condition import SCHEDULE
-from reactor.model.events import Dispose, Item, Json, Readiness, Status
+from reactor.model.events import SHAPE, Dispose, Item, Json, Readiness, Status
 from reactor.model.ids import (
     NO_PARTITION,
     AssetName,
@@ -34,8 +34,15 @@ from reactor.model.slot import Slot
 def accept(graph: Graph, state: State, event: Readiness, now: Instant, ids: Ids) -> None:
     """The event takes its place in the ledger: one disposition for each rule that names its asset, now or later."""
     state.changes.readiness.append(event)
-    if event.held and event.status is Status.OK:
-        hold(graph, state, event, now)
+    if event.status is Status.OK and is_held(graph, state, event, now):
+        return
+    if event.asset.startswith(SHAPE):  # nobody waits for a schema: it says what others may
+        old = state.slot(event.asset, event.partition)
+        if old.held is not None:
+            let_go(state, event, old.held, now)
+            state.put_slot(msgspec.structs.replace(old, held=None))
+        state.changes.offered.append((event.seq, 0))
+        state.changes.versions.append((event.seq, 0))
         return
     consumers = graph.consumers.get(event.asset, ())
     state.changes.offered.append((event.seq, len(consumers)))

@@ -14,7 +14,7 @@ from reactor.model.commands import Alert, Command
 from reactor.model.events import Disposition, Item, Readiness
 from reactor.model.ids import AssetName, Instant, PartitionKey, RunId, TaskName, WaitKey, WorkflowName
 from reactor.model.run import OPEN, Attempt, Run, RunState
-from reactor.model.slot import Slot, Wait
+from reactor.model.slot import Shape, Slot, Wait
 
 SlotKey = tuple[AssetName, PartitionKey]
 PlaceKey = tuple[TaskName, WaitKey]
@@ -29,6 +29,7 @@ class Changes(msgspec.Struct):
     slots: dict[SlotKey, Slot] = msgspec.field(default_factory=dict)
     waits: dict[PlaceKey, Wait] = msgspec.field(default_factory=dict)
     runs: dict[RunId, Run] = msgspec.field(default_factory=dict)
+    shapes: dict[AssetName, Shape] = msgspec.field(default_factory=dict)
     attempts: list[Attempt] = msgspec.field(default_factory=list)
     readiness: list[Readiness] = msgspec.field(default_factory=list)
     versions: list[tuple[int, int]] = msgspec.field(default_factory=list)
@@ -47,6 +48,8 @@ class State:
         self.slots: dict[SlotKey, Slot] = {}
         self.waits: dict[PlaceKey, Wait] = {}
         self.runs: dict[RunId, Run] = {}
+        self.shapes: dict[AssetName, Shape] = {}
+        """All of them: there is one for each asset with a schema."""
         self.closed: dict[RunId, Run] = {}
         """Closed runs that were loaded because a person asks for one of them again."""
         self.changes = Changes()
@@ -73,6 +76,10 @@ class State:
     def put_wait(self, wait: Wait) -> None:
         self.waits[wait.task, wait.key] = wait
         self.changes.waits[wait.task, wait.key] = wait
+
+    def put_shape(self, shape: Shape) -> None:
+        self.shapes[shape.asset] = shape
+        self.changes.shapes[shape.asset] = shape
 
     def put_run(self, run: Run) -> None:
         """A new or changed run. Closed ones leave the state."""

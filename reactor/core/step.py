@@ -137,7 +137,7 @@ def _asked(
         case Reject():
             return reject(state, event, now)
         case Approve():
-            passed = approved(state, event, now, ids)
+            passed = approved(graph, state, event, now, ids)
             if isinstance(passed, str):
                 return passed
             accept(graph, state, passed, now, ids)

@@ -76,12 +76,20 @@ class Operand(Condition):
     rollup: "Rollup | None" = None
     of: Condition | None = field(default=None, compare=False, repr=False)
     """The asset itself, where the operand was made from it and not from its name: so it carries its definition with it."""
+    uses: tuple[str, ...] = ()
+    """The columns that the consumer looks at; empty: all of them. A change of others does not concern it."""
 
     def where(self, text: str = "", /, **fields: Json) -> "Operand":
         """Only events whose evidence matches. A filter that cannot be evaluated has not matched."""
         parts = [p for p in (self.filter.text if self.filter is not None else "", text, equals(**fields)) if p]
         both = " and ".join(f"({part})" for part in parts) if len(parts) > 1 else "".join(parts)
         return replace(self, filter=Filter(both))
+
+    def columns(self, *names: str) -> "Operand":
+        """Says that only these columns are looked at (`id`, or a field inside one: `address.zip`): what happens to others breaks nothing here."""
+        if not names:
+            raise DefinitionError(f"{self.asset}.columns(): name the columns that are used.")
+        return replace(self, uses=names)
 
     def all_of(self, unit: Partitions, *, missing_at_most: int = 0, at_least: int | None = None) -> "Operand":
         """All partitions of this asset that lie in one partition of `unit`: the 23, 24 or 25 hours of a day."""
@@ -97,6 +105,8 @@ class Operand(Condition):
         text = str(self.asset)
         if self.filter is not None:
             text += f".where({self.filter.text!r})"
+        if self.uses:
+            text += f".columns({', '.join(map(repr, self.uses))})"
         if self.rollup is not None:
             text += f".all_of({self.rollup})"
         return text

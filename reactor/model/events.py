@@ -15,6 +15,8 @@ from reactor.model.ids import NO_PARTITION, AssetName, EventId, Instant, Lane, P
 
 Json = Any  # type: ignore[explicit-any]  # the one named hole: a JSON value
 
+SHAPE = "schema:"
+"""Changes of an asset's schema are events of a hidden asset whose name begins with this."""
 EVIDENCE_LIMIT = 16 * 1024
 """Bytes of JSON that a readiness event may carry."""
 DEPTH_LIMIT = 32
@@ -199,8 +201,12 @@ class Ready(msgspec.Struct, frozen=True):
     """When the event says that it happened, where that differs from its arrival."""
     body: bytes = b""
     """The evidence as JSON, as `evidence_json` wrote it."""
+    shape: Json = None
+    """What the content is made of, as the sensor gave it: see `Asset.ready` and `Asset.changed`."""
+    schema: bytes = b""
+    """The same as a `Schema` in JSON. Set by the service."""
     held: str = ""
-    """Why a gate does not let it through. Set by the service; what a sensor writes here is ignored."""
+    """Why a gate does not let it through. Set by the service."""
 
 
 def evidence_json(evidence: Mapping[str, Json]) -> bytes:
@@ -259,6 +265,8 @@ class Readiness(msgspec.Struct, frozen=True):
     traceparent: str | None = None
     held: str = ""
     """Why a gate does not let it through; empty where all did. Not kept with the event: its disposition says it."""
+    schema: bytes = b""
+    """What its content is made of, a `Schema` in JSON, where somebody looked. Not kept with the event."""
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):

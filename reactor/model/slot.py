@@ -19,8 +19,25 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     by: str
     run: str = ""
     traceparent: str | None = None
+    schema: bytes = b""
+    """The schema that it is held for, a `Schema` in JSON; empty where another gate holds it."""
     rejected: str = ""
     """Who rejected it and why; empty while it waits for a decision."""
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What is known of the schema of one asset."""
+
+    asset: AssetName
+    accepted: bytes = b""
+    """The schema that was accepted last, in JSON; empty where none was."""
+    declared: str = ""
+    """The digest of what was declared when that was accepted: another declaration since then counts for more."""
+    pending: bytes = b""
+    """The schema of its source, in JSON, where that changed and may not pass; partitions that do not say their own are held for it."""
+    why: str = ""
+    """What changed, in words, while `pending`."""
+    at: Instant = Instant(0)
 
 
 class Slot(msgspec.Struct, frozen=True, gc=False):

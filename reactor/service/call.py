@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from reactor.core.graph import Graph
 from reactor.model.errors import DefinitionError, nearest
 from reactor.model.events import (
+    SHAPE,
     CloudEvent,
     File,
     Json,
@@ -185,6 +186,13 @@ def _checked(graph: Graph, ready: Ready) -> Ready:
     asset = graph.assets.get(ready.asset)
     if asset is None and ready.asset in graph.schedules:
         return ready
+    if ready.asset.startswith(SHAPE) and ready.asset.removeprefix(SHAPE) in graph.schemas:
+        return ready
+    if ready.asset.startswith(SHAPE):
+        raise BadAnswer(
+            f"the sensor says that the schema of {ready.asset.removeprefix(SHAPE)} changed, but that asset has none to compare with. Give it "
+            "schema=..., or schema=accepted for the last one."
+        )
     if asset is None:
         raise BadAnswer(
             f"the sensor announced {ready.asset!r}, but no asset is called so.{nearest(ready.asset, graph.assets)}"

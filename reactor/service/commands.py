@@ -5,17 +5,21 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from reactor.core.shapes import subject
 from reactor.model.errors import NotFound, ReactorError, nearest
-from reactor.model.events import DeadLetter, Payload, RawEvent
+from reactor.model.events import SHAPE, DeadLetter, Payload, RawEvent
 from reactor.model.ids import AssetName, PartitionKey, RunId
 from reactor.model.outcome import Approve, CancelRun, Reject, RunAgain
 from reactor.model.ports import Clock
-from reactor.model.slot import Held
+from reactor.model.slot import Held, Slot
 from reactor.service.call import PAYLOADS
 from reactor.service.service import Service
 from reactor.service.views.words import called
 from reactor.sources.base import Batch
 from reactor.store.base import Audit, Reader, TopicRecord, Transaction
+
+HELD_AT_MOST = 10_000
+"""Partitions that one approval of a schema looks through."""
 
 
 class Refused(ReactorError):
@@ -52,13 +56,38 @@ class Commands:
 
     # --- what a gate holds
 
-    async def approve(self, asset: str, partition: str, actor: str, reason: str) -> int:
-        """Lets through what a gate holds. Returns the number of the event that it lets through."""
+    async def approve(self, asset: str, partition: str, actor: str, reason: str) -> list[str]:
+        """Lets through what a gate holds; where it is held for its schema, that is accepted from now on, and whatever else is held for the same
+        one passes too. Returns what was let through.
+        """
         held = await self._held(asset, partition)
-        name, key = AssetName(asset), PartitionKey(partition)
-        note = Transaction(audits=[self._audit(actor, "approve", called(name, key), reason)])
-        await self._ask(Approve(name, key, held.seq, held.evidence, actor, reason), note)
-        return held.seq
+        await self._approve(Slot(AssetName(asset), PartitionKey(partition), held=held), actor, reason)
+        done = [called(asset, partition)]
+        for slot in await self._held_for(subject(AssetName(asset)), held) if held.schema else ():
+            try:
+                await self._approve(slot, actor, reason)
+            except Refused:
+                continue  # somebody decided, or something newer came, meanwhile
+            done.append(called(slot.asset, slot.partition))
+        return done
+
+    async def _approve(self, slot: Slot, actor: str, reason: str) -> None:
+        held = slot.held
+        assert held is not None
+        note = Transaction(audits=[self._audit(actor, "approve", called(slot.asset, slot.partition), reason)])
+        await self._ask(Approve(slot.asset, slot.partition, held.seq, held.evidence, actor, reason), note)
+
+    async def _held_for(self, asset: AssetName, held: Held) -> list[Slot]:
+        """What else of an asset is held for the same schema."""
+        found = await (await self._reader()).held(HELD_AT_MOST)
+        return [
+            s
+            for s in found
+            if s.held is not None
+            and subject(s.asset) == asset
+            and s.held.schema == held.schema
+            and s.held.seq != held.seq
+        ]
 
     async def reject(self, asset: str, partition: str, actor: str, reason: str) -> int:
         """Closes a partition to what a gate holds. Returns the number of the event that it turns away."""
@@ -70,7 +99,7 @@ class Commands:
 
     async def _held(self, asset: str, partition: str) -> Held:
         graph = self._service.graph
-        if asset not in graph.assets:
+        if asset.removeprefix(SHAPE) not in graph.assets:
             raise NotFound(f"There is no asset {asset!r}.{nearest(asset, graph.assets)} `reactor graph` lists them.")
         slot = await (await self._reader()).slot(AssetName(asset), PartitionKey(partition))
         if slot is None or slot.held is None:

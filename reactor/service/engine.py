@@ -90,6 +90,7 @@ class Engine:
         self._epoch = restored.epoch
         self.state = State(restored.next_seq, restored.next_order)
         self.state.adopt(self.graph, restored.open_runs)
+        self.state.shapes = {s.asset: s for s in restored.shapes}
         self.lanes = {(at.source, at.lane): at for at in restored.lanes}
         self.meta = restored.meta
 
@@ -124,8 +125,10 @@ class Engine:
         """Arrivals that wait were judged by sensors that are gone: nothing of them was acknowledged, so their source hands them over again."""
         runs = list(self.state.runs.values())
         self.graph, self._next_graph = graph, None
+        shapes = self.state.shapes
         self.state = State(self.state.next_seq, self.state.next_order)
         self.state.adopt(graph, runs)
+        self.state.shapes = shapes
         let_go(self._arrivals, ())
         self._arrivals.clear()
         if self._acts is not None:
@@ -281,6 +284,7 @@ class Engine:
                 by=SensorName(sensor),
                 traceparent=traceparent,
                 held=ready.held,
+                schema=ready.schema,
             )
             step(self.graph, self.state, event, now, self._ids)
 

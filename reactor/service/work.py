@@ -79,6 +79,7 @@ def put_changes(changes: Changes, tx: Transaction) -> None:
     tx.dispositions = changes.dispositions
     tx.slots = list(changes.slots.values())
     tx.waits = list(changes.waits.values())
+    tx.shapes = list(changes.shapes.values())
     tx.runs = list(changes.runs.values())
     tx.attempts = changes.attempts
     tx.alerts = changes.alerts

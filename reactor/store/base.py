@@ -15,7 +15,7 @@ from reactor.model.events import DeadLetter, Disposition, Json, Readiness
 from reactor.model.ids import AssetName, Instant, Lane, PartitionKey, RunId, SensorName, SourceName, TaskName, WaitKey
 from reactor.model.run import Attempt, Run, RunState
 from reactor.model.seen import FileSeen
-from reactor.model.slot import Slot, Wait
+from reactor.model.slot import Shape, Slot, Wait
 
 
 class LaneAt(msgspec.Struct, frozen=True):
@@ -120,6 +120,7 @@ class Transaction(msgspec.Struct):
     dead_moved: list[tuple[int, str]] = msgspec.field(default_factory=list)
     """(id, new state) of dead letters that were retried or dropped."""
     slots: list[Slot] = msgspec.field(default_factory=list)
+    shapes: list[Shape] = msgspec.field(default_factory=list)
     waits: list[Wait] = msgspec.field(default_factory=list)
     """An event enters a wait in the transaction that brings the event, and at no other time; it may leave it at any."""
     runs: list[Run] = msgspec.field(default_factory=list)
@@ -145,6 +146,7 @@ class Restored(msgspec.Struct):
     open_runs: list[Run]
     lanes: list[LaneAt]
     meta: dict[str, str]
+    shapes: list[Shape] = msgspec.field(default_factory=list)
 
 
 class RunFilter(msgspec.Struct, frozen=True):

@@ -12,9 +12,9 @@ from reactor.core.state import Changes, PlaceKey, SlotKey, State
 from reactor.core.step import Needs, fill
 from reactor.model.commands import Alert
 from reactor.model.events import DeadLetter, Disposition, Readiness
-from reactor.model.ids import Instant, RunId, SensorName, SourceName, TaskName, WaitKey
+from reactor.model.ids import AssetName, Instant, RunId, SensorName, SourceName, TaskName, WaitKey
 from reactor.model.run import OPEN, Attempt, Run
-from reactor.model.slot import Slot, Wait
+from reactor.model.slot import Shape, Slot, Wait
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -29,6 +29,7 @@ class Ledger:
         self.slots: dict[SlotKey, Slot] = {}
         self.waits: dict[PlaceKey, Wait] = {}
         self.runs: dict[RunId, Run] = {}
+        self.shapes: dict[AssetName, Shape] = {}
         self.readiness: dict[int, Readiness] = {}
         self.offered: dict[int, int] = {}
         self.dispositions: list[Disposition] = []
@@ -51,6 +52,7 @@ class Ledger:
             self._one_run(run)
             self.runs[run.id] = run
         self.slots.update(changes.slots)
+        self.shapes.update(changes.shapes)
         self.waits.update(changes.waits)
         self.readiness.update({r.seq: r for r in changes.readiness})
         self.offered.update(changes.offered)
@@ -69,6 +71,7 @@ class Ledger:
         """What an engine knows after a start."""
         state = State(*self._next)
         state.adopt(graph, self.open_runs())
+        state.shapes = dict(self.shapes)
         return state
 
     def open_runs(self) -> list[Run]:

@@ -170,6 +170,7 @@ class Machine:
                 by=SensorName(sensor),
                 traceparent=traceparent,
                 held=ready.held,
+                schema=ready.schema,
             )
             step(self.graph, self.state, event, self.now, self.ids)
 

@@ -124,8 +124,8 @@ class App:
 
     async def approve(self, request: Request) -> Response:
         asked = await _decision(request)
-        seq = await self._commands.approve(asked.asset, asked.partition, _actor(request), asked.reason)
-        return JSONResponse({"approved": seq})
+        done = await self._commands.approve(asked.asset, asked.partition, _actor(request), asked.reason)
+        return JSONResponse({"approved": done})
 
     async def reject(self, request: Request) -> Response:
         asked = await _decision(request)

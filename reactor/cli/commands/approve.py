@@ -22,5 +22,5 @@ def command(
     out.emit(
         answer,
         as_json,
-        lambda: out.console.print(f"{asset} {partition}".rstrip() + " passes; what waits for it starts."),
+        lambda: out.console.print(f"Let through: {', '.join(answer['approved'])}. What waits for it starts."),
     )

@@ -22,7 +22,8 @@ TABLES = """
 SELECT n.nspname || '.' || k.relname AS name, (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'nullable', NOT a.attnotnull,
-        'default', a.atthasdef OR a.attidentity <> '', 'number', a.attnum) ORDER BY a.attnum), '[]')
+        'has_default', a.atthasdef OR a.attidentity <> '', 'position', a.attnum,
+        'labels', (SELECT jsonb_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = a.atttypid)) ORDER BY a.attnum), '[]')
     FROM pg_attribute a WHERE a.attrelid = k.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
 FROM pg_class k JOIN pg_namespace n ON n.oid = k.relnamespace
 WHERE k.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('information_schema', 'reactor') AND n.nspname !~ '^pg_'

@@ -17,7 +17,8 @@ CREATE OR REPLACE FUNCTION reactor.columns_of(relation oid) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog AS $body$
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'nullable', NOT a.attnotnull,
-        'default', a.atthasdef OR a.attidentity <> '', 'number', a.attnum) ORDER BY a.attnum), '[]')
+        'has_default', a.atthasdef OR a.attidentity <> '', 'position', a.attnum,
+        'labels', (SELECT jsonb_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = a.atttypid)) ORDER BY a.attnum), '[]')
     FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
 $body$;
 

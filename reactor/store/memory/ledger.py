@@ -16,7 +16,7 @@ from reactor.model.events import DeadLetter, Disposition, Json, Readiness
 from reactor.model.ids import AssetName, Instant, PartitionKey, RunId, SensorName, TaskName, WaitKey
 from reactor.model.run import Attempt, Run
 from reactor.model.seen import FileSeen
-from reactor.model.slot import Slot, Wait
+from reactor.model.slot import Shape, Slot, Wait
 from reactor.store.base import Audit, Kept, LaneAt, Span, TopicRecord, Transaction, Undelivered
 from reactor.store.moves import adds_up, not_the_holder, one_per_lane, stands_elsewhere
 
@@ -58,6 +58,7 @@ class Ledger:
     dead_leads: set[int] = field(default_factory=set)
     letters: int = 0
     slots: dict[tuple[AssetName, PartitionKey], Slot] = field(default_factory=dict)
+    shapes: dict[AssetName, Shape] = field(default_factory=dict)
     waits: dict[tuple[TaskName, WaitKey], Wait] = field(default_factory=dict)
     runs: dict[RunId, Run] = field(default_factory=dict)
     attempts: dict[tuple[RunId, int], Attempt] = field(default_factory=dict)
@@ -155,6 +156,7 @@ def _put_events(ledger: Ledger, tx: Transaction) -> None:
 
 def _put_state(ledger: Ledger, tx: Transaction) -> None:
     ledger.slots |= {(s.asset, s.partition): s for s in tx.slots}
+    ledger.shapes |= {s.asset: s for s in tx.shapes}
     ledger.waits |= {(w.task, w.key): w for w in tx.waits}
     ledger.runs |= {r.id: r for r in tx.runs}
     ledger.next_order = max([ledger.next_order, *(r.order + 1 for r in tx.runs)])

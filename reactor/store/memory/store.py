@@ -39,9 +39,9 @@ class MemoryStore:
         held = self.ledger
         held.epoch += 1
         runs = sorted((r for r in held.runs.values() if r.state in OPEN), key=lambda r: r.order)
-        return Restored(
-            held.epoch, held.next_seq, held.next_order, runs, [r.at for r in held.lanes.values()], dict(held.meta)
-        )
+        lanes = [r.at for r in held.lanes.values()]
+        numbers = held.epoch, held.next_seq, held.next_order
+        return Restored(*numbers, runs, lanes, dict(held.meta), list(held.shapes.values()))
 
     async def load_slots(self, keys: Sequence[tuple[AssetName, PartitionKey]]) -> list[Slot]:
         """See `Writer.load_slots`."""

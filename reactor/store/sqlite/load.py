@@ -6,7 +6,7 @@ from reactor.model.events import Json
 from reactor.model.ids import AssetName, Lane, PartitionKey, RunId, SensorName, SourceName, TaskName, WaitKey
 from reactor.model.run import OPEN, Run
 from reactor.model.seen import FileSeen
-from reactor.model.slot import Slot, Wait
+from reactor.model.slot import Shape, Slot, Wait
 from reactor.store.base import LaneAt, Restored
 from reactor.store.sqlite import rows
 from reactor.store.sqlite.db import Db, select_keyed, transact
@@ -18,6 +18,7 @@ SEEN = "SELECT s.scope, s.id FROM {keys} k CROSS JOIN seen s ON s.scope = k.colu
 FILES = "SELECT source, name, inode, size, mtime_ns, version FROM file_seen WHERE source = ?"
 HELD = f"SELECT {rows.WAIT} FROM wait w WHERE w.task = ? AND w.key > ? AND w.items IS NOT NULL ORDER BY w.key LIMIT ?"
 HELD_FROM_FIRST = HELD.replace("w.key > ?", "w.key >= ?")
+SHAPES = "SELECT asset, accepted, declared, pending, why, at FROM shape"
 LANES = "SELECT source, lane, position, cursor FROM lane"
 OPEN_RUNS = (
     f"SELECT {rows.RUN} FROM run r WHERE r.state IN ({', '.join(repr(s.value) for s in sorted(OPEN))}) ORDER BY r.ord"
@@ -32,9 +33,9 @@ def take_lease(db: Db, holder: str) -> Restored:
             "UPDATE engine SET epoch = epoch + 1, holder = ? RETURNING epoch, next_seq, next_order", (holder,)
         ).fetchall()[0]
         runs = [rows.run_of(r) for r in db.execute(OPEN_RUNS).fetchall()]
-        return Restored(
-            row[0], row[1], row[2], runs, lanes(db), dict(db.execute("SELECT name, value FROM note").fetchall())
-        )
+        notes = dict(db.execute("SELECT name, value FROM note").fetchall())
+        shapes = [Shape(*r) for r in db.execute(SHAPES).fetchall()]
+        return Restored(row[0], row[1], row[2], runs, lanes(db), notes, shapes)
 
     return transact(db, work)
 

@@ -49,6 +49,7 @@ ALERT = "INSERT INTO alert (key, kind, owner, subject, text, at) VALUES (?, ?, ?
 TOPIC = "INSERT INTO topic VALUES (?1, 0, ?2) ON CONFLICT (name) DO UPDATE SET next = next + ?2 RETURNING next - ?2"
 RECORD = "INSERT INTO record (topic, position, key, body, headers, at) VALUES (?, ?, ?, ?, ?, ?)"
 UNDELIVERED = "INSERT OR REPLACE INTO undelivered VALUES (?, ?, ?, ?)"
+SHAPE = "INSERT OR REPLACE INTO shape VALUES (?, ?, ?, ?, ?, ?)"
 AUDIT = "INSERT INTO audit (at, actor, action, object, detail) VALUES (?, ?, ?, ?, ?)"
 NOTE = "INSERT OR REPLACE INTO note VALUES (?, ?)"
 
@@ -62,6 +63,7 @@ def write(db: Db, tx: Transaction, known: Known) -> dict[str, int]:
     _moves(db, tx)
     _events(db, tx)
     put(db, SLOT, [rows.slot_row(s) for s in tx.slots])
+    put(db, SHAPE, [(s.asset, s.accepted, s.declared, s.pending, s.why, s.at) for s in tx.shapes])
     put(db, WAIT, [rows.wait_row(w) for w in tx.waits])
     if tx.runs:
         _runs(db, tx, known)
