@@ -84,7 +84,7 @@ def _format(file: object, format: Format | str | None) -> Format:
     if format is not None:
         if format not in list(Format):
             raise SchemaError(
-                f"There is no format {format!r}.{nearest(str(format), Format)} There are: {', '.join(Format)}."
+                f"There is no format {format!r}.{nearest(str(format), [f.value for f in Format])} There are: {', '.join(Format)}."
             )
         return Format(format)
     suffix = ""

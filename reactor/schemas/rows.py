@@ -5,6 +5,7 @@ A sample would miss what changes in the last line, so every line is read, up to 
 
 import csv
 import itertools
+import re
 from collections.abc import Iterator
 from typing import IO
 
@@ -24,8 +25,8 @@ LINES_LIMIT = 256 * 1024 * 1024
 COLUMNS_LIMIT = 2_000
 """Keys that the objects of one place may have between them: with more, the keys are data."""
 _DELIMITERS = (",", ";", "\t", "|")
+_QUOTED = re.compile(r'"[^"]*"')
 _RULES = Rules(Dialect.JSON)
-Shape = Type
 _decoder = msgspec.json.Decoder()
 
 
@@ -58,7 +59,7 @@ def of_lines(file: IO[bytes], *, limit: int = LINES_LIMIT) -> Schema:
     Raises:
         SchemaError: a line is no JSON object, or there are more than `limit` bytes.
     """
-    shapes = set[Shape]()
+    shapes = set[Type]()
     whole: Record | None = None
     for number, line in _lines(file, limit):
         shape = _shape(_row(number, line))
@@ -150,4 +151,5 @@ def _bounded(record: Record, number: int) -> None:
 
 
 def _delimiter(text: str) -> str:
-    return max(_DELIMITERS, key=text.count)
+    bare = _QUOTED.sub("", text)
+    return max(_DELIMITERS, key=bare.count)
