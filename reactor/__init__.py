@@ -4,7 +4,7 @@ The public face: what a project's `sensors/` and `workflows/` import.
 """
 
 from reactor.checks import accepted_values, not_null, row_count, unique
-from reactor.model.asset import Asset
+from reactor.model.asset import Asset, accepted
 from reactor.model.check import Check, check
 from reactor.model.condition import at_least, schedule
 from reactor.model.errors import DefinitionError, Permanent, ReactorError
@@ -56,6 +56,7 @@ __all__ = [
     "Table",
     "Tick",
     "Workflow",
+    "accepted",
     "accepted_values",
     "at_least",
     "check",

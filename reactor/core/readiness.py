@@ -34,16 +34,12 @@ from reactor.model.slot import Slot
 def accept(graph: Graph, state: State, event: Readiness, now: Instant, ids: Ids) -> None:
     """The event takes its place in the ledger: one disposition for each rule that names its asset, now or later."""
     state.changes.readiness.append(event)
-    if event.status is Status.OK and is_held(graph, state, event, now):
-        return
-    if event.asset.startswith(SHAPE):  # nobody waits for a schema: it says what others may
-        old = state.slot(event.asset, event.partition)
-        if old.held is not None:
-            let_go(state, event, old.held, now)
-            state.put_slot(msgspec.structs.replace(old, held=None))
-        state.changes.offered.append((event.seq, 0))
-        state.changes.versions.append((event.seq, 0))
-        return
+    if (event.held or graph.schemas) and event.status is Status.OK:
+        if is_held(graph, state, event, now):
+            return
+        if event.asset.startswith(SHAPE):
+            _passed(state, event, now)
+            return
     consumers = graph.consumers.get(event.asset, ())
     state.changes.offered.append((event.seq, len(consumers)))
     if event.status is not Status.OK:
@@ -57,6 +53,16 @@ def accept(graph: Graph, state: State, event: Readiness, now: Instant, ids: Ids)
         if fields is None and node.plan.needs_evidence:
             fields = {"partition": event.partition, **msgspec.json.decode(event.evidence)}
         offer(graph, state, node, terms, event, version, fields, now, ids)
+
+
+def _passed(state: State, event: Readiness, now: Instant) -> None:
+    """A change of a schema that may pass: nobody waits for it, and nothing is held for one before it any more."""
+    old = state.slot(event.asset, event.partition)
+    if old.held is not None:
+        let_go(state, event, old.held, now)
+        state.put_slot(msgspec.structs.replace(old, held=None))
+    state.changes.offered.append((event.seq, 0))
+    state.changes.versions.append((event.seq, 0))
 
 
 def _new_version(state: State, event: Readiness, now: Instant) -> int:
@@ -154,8 +160,11 @@ def announce(graph: Graph, state: State, run: Run, outcome: Outcome, now: Instan
             asset,
             partition,
         ) in state.slots:  # not so where the definitions changed under the run and dropped this output
-            held = outcome.held.get(asset, "")
-            accept(graph, state, _output(state, run, asset, partition, evidence, held, now, ids), now, ids)
+            made = _output(state, run, asset, partition, evidence, now, ids)
+            held, schema = outcome.held.get(asset, ""), outcome.schemas.get(asset, b"")
+            if held or schema:
+                made = msgspec.structs.replace(made, held=held, schema=schema)
+            accept(graph, state, made, now, ids)
 
 
 def output_partition(graph: Graph, run: Run, asset: AssetName) -> PartitionKey:
@@ -170,7 +179,6 @@ def _output(
     asset: AssetName,
     partition: PartitionKey,
     evidence: bytes,
-    held: str,
     now: Instant,
     ids: Ids,
 ) -> Readiness:
@@ -189,5 +197,4 @@ def _output(
         by=SensorName(f"task {run.task}"),
         run=run.id,
         traceparent=child(run.traceparent, ids),
-        held=held,
     )

@@ -35,6 +35,8 @@ class Outcome(msgspec.Struct, frozen=True):
     exit_code: int | None = None
     held: Mapping[AssetName, str] = {}
     """Outputs that a gate does not let through, each with the reason."""
+    schemas: Mapping[AssetName, bytes] = {}
+    """What outputs are made of, each a `Schema` in JSON, where somebody looked."""
 
 
 class RetryDue(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from reactor.model.sensor import AnySensor, Sensor
 from reactor.model.workflow import Task, Workflow
 from reactor.project.importing import files_of, fresh, import_all
 from reactor.project.lint import warnings_of
+from reactor.schemas.whatever import declared
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def load(root: Path, folders: Sequence[str] = ("sensors", "workflows")) -> Defin
 def _graph(root: Path, modules: Iterable[ModuleType], digests: Mapping[str, str]) -> Graph:
     try:
         assets, sensors, workflows, gates = _collect(modules)
-        return build(assets, sensors, workflows, digests, gates)
+        return build(assets, sensors, workflows, digests, gates, declared)
     except DefinitionError as error:
         raise DefinitionError(str(error).replace(f"{root}/", "")) from error
 

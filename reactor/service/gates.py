@@ -9,17 +9,20 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from reactor.core.admit import Judged
 from reactor.core.graph import Graph
 from reactor.core.readiness import output_partition
+from reactor.core.shapes import subject
 from reactor.executors.pool import DaemonPool
-from reactor.model.events import Ready, Status
+from reactor.model.events import Payload, Ready, Status
 from reactor.model.gate import Arrived, Gate, Version
 from reactor.model.ids import AssetName, PartitionKey
 from reactor.model.outcome import Ending, Outcome
 from reactor.model.run import Run
 from reactor.model.slot import Slot
+from reactor.service.shapes import with_schema
 from reactor.store.base import Reader
 
 BEFORE = 10
@@ -51,34 +54,46 @@ class Gatekeeper:
 
     async def stand(self, judged: list[Judged]) -> list[Judged]:
         """The same, with what a gate does not let through marked as held."""
-        gates = self._graph().gates
-        if not gates:
+        graph = self._graph()
+        if not graph.gates and not graph.schemas:
             return judged
-        return [await self._one(j) if any(r.asset in gates for _, r, _ in j.ready) else j for j in judged]
+        return [await self._one(j) if any(_watched(graph, r.asset) for _, r, _ in j.ready) else j for j in judged]
 
     async def _one(self, judged: Judged) -> Judged:
-        ready = [(by, await self._ready(r, by), trace) for by, r, trace in judged.ready]
-        return msgspec.structs.replace(judged, ready=ready)
+        ready = [(by, await self._ready(r, by, judged.event.payload), trace) for by, r, trace in judged.ready]
+        return replace(judged, ready=ready)
 
-    async def _ready(self, ready: Ready, by: str) -> Ready:
-        if ready.status is not Status.OK or ready.asset not in self._graph().gates:
+    async def _ready(self, ready: Ready, by: str, payload: Payload | None) -> Ready:
+        if ready.status is not Status.OK:
+            return ready
+        ready = await with_schema(self._graph(), ready, payload)
+        if ready.asset not in self._graph().gates:
             return ready
         evidence = msgspec.json.decode(ready.body) if ready.body else ready.evidence
-        return msgspec.structs.replace(ready, held=await self._ask_all(ready.asset, ready.partition, evidence, by))
+        why = await self._ask_all(ready.asset, ready.partition, evidence, by)
+        return replace(ready, held="; ".join(w for w in (ready.held, why) if w))
 
     def concerns(self, outcome: Outcome) -> bool:
         """Whether a gate stands before what this attempt made."""
-        gates = self._graph().gates
-        return bool(gates) and outcome.ending is Ending.SUCCEEDED and any(a in gates for a in outcome.outputs)
+        graph = self._graph()
+        return outcome.ending is Ending.SUCCEEDED and any(_watched(graph, a) for a in outcome.outputs)
 
     async def outcome(self, outcome: Outcome, run: Run) -> Outcome:
         """The same, with the outputs that a gate does not let through."""
-        held: dict[AssetName, str] = {}
         graph = self._graph()
-        for asset, body in outcome.outputs.items():
-            evidence = msgspec.json.decode(body)
-            held[asset] = await self._ask_all(asset, output_partition(graph, run, asset), evidence, f"task {run.task}")
-        return msgspec.structs.replace(outcome, held={a: why for a, why in held.items() if why})
+        made = [
+            await self._ready(
+                Ready(asset, output_partition(graph, run, asset), msgspec.json.decode(body), body=body),
+                f"task {run.task}",
+                None,
+            )
+            for asset, body in outcome.outputs.items()
+        ]
+        return replace(
+            outcome,
+            held={r.asset: r.held for r in made if r.held},
+            schemas={r.asset: r.schema for r in made if r.schema},
+        )
 
     async def _ask_all(self, asset: AssetName, partition: PartitionKey, evidence: Mapping[str, object], by: str) -> str:
         """Why it is held, by every gate that holds it; empty where all let it through."""
@@ -117,6 +132,10 @@ class Gatekeeper:
         finally:
             pool.shutdown(wait=False)
         return await found if inspect.isawaitable(found) else found
+
+
+def _watched(graph: Graph, asset: AssetName) -> bool:
+    return asset in graph.gates or subject(asset) in graph.schemas
 
 
 def verdict(gate: Gate, answer: object) -> str:

@@ -144,7 +144,9 @@ class Machine:
             here.setdefault(arrival.source, set()).add(arrival.event.id)
             for one in admit([judged], seen).judged:
                 self._dead.extend(one.dead)
-                gated = [(by, self.gates.ready(ready, by), trace) for by, ready, trace in one.ready]
+                gated = [
+                    (by, self.gates.ready(ready, by, arrival.event.payload), trace) for by, ready, trace in one.ready
+                ]
                 found.append((arrival, gated))
                 for _, ready, _ in gated:
                     needs_of_ready(self.graph, ready, wanted)

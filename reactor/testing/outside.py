@@ -66,15 +66,16 @@ class Outside(People):
         self._send(spec.name, record, "", position=position)
         return self
 
-    def land(self, name: str, text: str = "") -> Self:
+    def land(self, name: str, text: str | None = "") -> Self:
         """A file, complete, under a name relative to the project; read by every `Files` pattern that matches it.
 
-        With a `folder`, it is really written there.
+        With a `folder`, it is really written there; without a text (None) it lies there already.
         """
         base = self._folder or Path("/simulated")
-        if self._folder is not None:
+        if self._folder is not None and text is not None:
             (base / name).parent.mkdir(parents=True, exist_ok=True)
             (base / name).write_text(text, "utf-8")
+        size = (base / name).stat().st_size if text is None else len(text.encode())
         version = self._files[name] = self._files.get(name, 0) + 1
         met = False
         for spec in self._machine.senses.specs():
@@ -85,7 +86,7 @@ class Outside(People):
                 fields = pattern.match(under) if inside else None
                 if fields is not None:
                     met = True
-                    file = File(str(base / name), under, fields, len(text.encode()), self._machine.now, version)
+                    file = File(str(base / name), under, fields, size, self._machine.now, version)
                     self._send(spec.name, file, f"{under}#{version}")
         if not met:
             patterns = [s.pattern for s in self._machine.senses.specs() if isinstance(s, Files)]

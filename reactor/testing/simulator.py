@@ -32,6 +32,7 @@ from reactor.model.sensor import AnySensor
 from reactor.model.slot import Slot, Wait
 from reactor.model.source import SourceSpec
 from reactor.model.workflow import Workflow
+from reactor.schemas.whatever import declared
 from reactor.testing.arrivals import Arrival
 from reactor.testing.bodies import Bodies, Line
 from reactor.testing.faults import Dice, Faults
@@ -276,4 +277,4 @@ def _graph(
     if isinstance(definitions, Graph):
         return definitions
     flows = [definitions] if isinstance(definitions, Workflow) else list(definitions)
-    return build(assets, sensors, flows, gates=gates)
+    return build(assets, sensors, flows, gates=gates, schema_of=declared)
