@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "alerts": "What was told to whom.",
     "audit": "Prove that the ledger balances: every event that was accepted ended in one place.",
     "publish": "Publish records to a topic.",
+    "schema": "The schema of a file, and what changed between two.",
     "simulate": "A month of your definitions on virtual time, with faults, in seconds.",
     "config": "The settings, and where each of them comes from.",
     "doctor": "Look for what is wrong with the project and its surroundings.",
