@@ -6,7 +6,7 @@ def dbt_built(file: File) -> Ready:
     return dbt.ready(orders, "2026-11-20", results.of("orders"), results.tests(manifest, "orders"))
 """
 
-from reactor.schemas.dbt.freshness import Freshness, sources
+from reactor.schemas.dbt.freshness import Freshness, Freshnesses, sources
 from reactor.schemas.dbt.manifest import Changes, Manifest, Model, changes, manifest
 from reactor.schemas.dbt.ready import ready, tests_passed
 from reactor.schemas.dbt.results import Result, RunResults, run_results
@@ -14,6 +14,7 @@ from reactor.schemas.dbt.results import Result, RunResults, run_results
 __all__ = [
     "Changes",
     "Freshness",
+    "Freshnesses",
     "Manifest",
     "Model",
     "Result",

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from reactor.model.events import Status
-from reactor.schemas.dbt.artifact import Artifact, Source, read, short
+from reactor.schemas.dbt.artifact import Artifact, Source, named, read, short
 
 
 class _Result(msgspec.Struct, frozen=True):
@@ -44,12 +44,31 @@ class Freshness(msgspec.Struct, frozen=True):
         return Status.OK if self.word in ("pass", "warn") else Status.FAILED
 
 
-def sources(source: Source) -> Mapping[str, Freshness]:
-    """The `sources.json` at a path, or its bytes, by unique id. Raises SchemaError."""
+class Freshnesses(msgspec.Struct, frozen=True):
+    """What one look found."""
+
+    sources: Mapping[str, Freshness]
+    """By unique id."""
+
+    def of(self, name: str) -> Freshness:
+        """A source by its unique id, or as `raw.orders`. Raises NotFound: dbt leaves out a source that it could not look at."""
+        return self.sources[
+            named(name, self.sources, "the freshness of sources; dbt leaves out what it could not look at")
+        ]
+
+
+def sources(source: Source) -> Freshnesses:
+    """The `sources.json` at a path, or its bytes. Raises SchemaError."""
     found = read(source, "sources", _Sources)
-    return {
-        r.unique_id: Freshness(
-            r.unique_id, r.status, r.max_loaded_at_time_ago_in_s, r.max_loaded_at, r.snapshotted_at, str(r.error or "")
-        )
-        for r in found.results
-    }
+    return Freshnesses({r.unique_id: _freshness(r) for r in found.results})
+
+
+def _freshness(found: _Result) -> Freshness:
+    return Freshness(
+        found.unique_id,
+        found.status,
+        found.max_loaded_at_time_ago_in_s,
+        found.max_loaded_at,
+        found.snapshotted_at,
+        str(found.error or ""),
+    )
