@@ -33,7 +33,7 @@ COMMANDS: dict[str, str] = {
     "audit": "Prove that the ledger balances: every event that was accepted ended in one place.",
     "publish": "Publish records to a topic.",
     "simulate": "A month of your definitions on virtual time, with faults, in seconds.",
-    "schema": "Changes of schemas: set up what tells of them.",
+    "schema": "The schema of a file, what changed between two; set up what tells of changes.",
     "config": "The settings, and where each of them comes from.",
     "doctor": "Look for what is wrong with the project and its surroundings.",
 }

@@ -60,17 +60,21 @@ def of_lines(file: IO[bytes], *, limit: int = LINES_LIMIT) -> Schema:
         SchemaError: a line is no JSON object, or there are more than `limit` bytes.
     """
     shapes = set[Type]()
+    order: dict[str, None] = {}
     whole: Record | None = None
     for number, line in _lines(file, limit):
-        shape = _shape(_row(number, line))
+        row = _row(number, line)
+        shape = _shape(row)
         if shape in shapes:
             continue
         shapes.add(shape)
+        order.update(dict.fromkeys(row))
         whole = shape if whole is None else join_records(whole, shape, _RULES)
         _bounded(whole, number)
     if whole is None:
         raise SchemaError("There is no line in it, so nothing can be said of its columns.")
-    return Schema(whole.fields, Dialect.JSON, Basis.SEEN)
+    found = {f.name: f for f in whole.fields}
+    return Schema(tuple(found[name] for name in order), Dialect.JSON, Basis.SEEN)
 
 
 def _lines(file: IO[bytes], limit: int) -> Iterator[tuple[int, bytes]]:

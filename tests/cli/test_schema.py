@@ -1,64 +1,72 @@
-"""`reactor schema install`, against a real PostgreSQL."""
+"""`reactor schema`: two files, what changed, and an exit code for scripts."""
 
-import asyncio
+import json
 from pathlib import Path
 
-import asyncpg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.conftest import Say
-from tests.services.postgres import Postgres
-from tests.services.process import free_ports
 
 
-def project(root: Path, dsn: str | None) -> Path:
-    """A project whose database is named by a file."""
-    (root / "reactor.toml").write_text('[postgres]\ndsn_file = "dsn"\n' if dsn is not None else "")
-    (root / "dsn").write_text(dsn or "")
-    return root
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "amount": 1.5}\n')
+    (tmp_path / "b.jsonl").write_text('{"id": 1, "amount": "x", "note": null}\n')
+    (tmp_path / "c.csv").write_text("id,amount,note\n")
+    (tmp_path / "id.avsc").write_text('{"type": "record", "name": "R", "fields": [{"name": "id", "type": "int"}]}')
+    pq.write_table(pa.table({"id": pa.array([1])}), tmp_path / "id.parquet")
+    return tmp_path
 
 
-def test_it_puts_the_triggers_into_the_database(tmp_path: Path, postgres: Postgres, say: Say) -> None:
-    dsn = asyncio.run(postgres.new_database())
-    assert say("schema", "install", "--json", root=project(tmp_path, dsn)).json == {"installed": True}
-
-    async def noted() -> object:
-        connection = await asyncpg.connect(dsn)
-        await connection.execute("create table a (id int)")
-        found = await connection.fetchval("select name from reactor.schema_log")
-        await connection.close()
-        return found
-
-    assert asyncio.run(noted()) == "public.a"
-
-
-@pytest.mark.parametrize(
-    ("dsn", "code", "said"),
-    [
-        (None, 2, "the setting postgres.dsn is not set"),
-        ("rubbish", 2, "is no address of a PostgreSQL database"),
-        ("postgresql://nobody:s3cret@127.0.0.1:{port}/x", 69, "Nothing was set up. Look at the setting postgres.dsn"),
-    ],
-)
-def test_what_is_wrong_is_said_without_the_password(
-    tmp_path: Path, say: Say, dsn: str | None, code: int, said: str
-) -> None:
-    where = dsn.format(port=free_ports(1)[0]) if dsn is not None else None
-    found = say("schema", "install", root=project(tmp_path, where))
-    assert (found.code, said in found.err, "s3cret" in found.err) == (code, True, False)
-
-
-def test_without_the_right_it_says_what_to_do(tmp_path: Path, postgres: Postgres, say: Say) -> None:
-    dsn = asyncio.run(postgres.new_database())
-    name = dsn.rpartition("/")[2]
-    asyncio.run(postgres.execute(f"create role {name} login"))
-    found = say("schema", "install", root=project(tmp_path, dsn.replace("postgres@", f"{name}@")))
-    assert found.code == 2
-    assert "permission denied" in found.err
-    assert "reactor schema install --print" in found.err
-
-
-def test_the_sql_is_printed_for_somebody_else(tmp_path: Path, say: Say) -> None:
-    assert (
-        "CREATE EVENT TRIGGER reactor_changes" in say("schema", "install", "--print", root=project(tmp_path, None)).out
+def test_a_breaking_change_ends_with_1(say: Say, files: Path) -> None:
+    said = say("schema", "diff", str(files / "a.jsonl"), str(files / "b.jsonl"))
+    assert (said.code, said.out.splitlines()) == (
+        1,
+        ["column amount: float64 -> string (breaking)", "column note: added, null? (additive)", "breaking"],
     )
+
+
+def test_for_who_uses_another_column_it_ends_with_0(say: Say, files: Path) -> None:
+    said = say("schema", "diff", str(files / "a.jsonl"), str(files / "b.jsonl"), "--columns", "id")
+    assert (said.code, said.out) == (0, "identical\n")
+    wrong = say("schema", "diff", str(files / "a.jsonl"), str(files / "b.jsonl"), "--columns", "idd")
+    assert wrong.code == 2 and "Did you mean 'id'?" in wrong.err
+
+
+def test_names_alone_are_compared_where_one_file_has_no_types(say: Say, files: Path) -> None:
+    said = say("schema", "diff", str(files / "a.jsonl"), str(files / "c.csv"), "--json")
+    assert said.code == 0
+    assert json.loads(said.out) == {
+        "class": "additive",
+        "names_only": True,
+        "changes": [
+            {
+                "column": "note",
+                "what": "added",
+                "class": "additive",
+                "before": "",
+                "after": "a column",
+                "text": "column note: added, a column (additive)",
+            }
+        ],
+    }
+
+
+def test_a_file_against_the_schema_that_is_expected_of_it(say: Say, files: Path) -> None:
+    said = say("schema", "diff", str(files / "id.avsc"), str(files / "id.parquet"))
+    assert (said.code, said.out.splitlines()[-1]) == (1, "widening")
+
+
+def test_what_a_file_holds(say: Say, files: Path) -> None:
+    assert say("schema", "show", str(files / "a.jsonl"), "--json").json["columns"] == {
+        "id": "int64",
+        "amount": "float64",
+    }
+    assert "int64?" in say("schema", "show", str(files / "id.parquet")).out
+
+
+def test_a_file_that_cannot_be_read_ends_with_65(say: Say, files: Path) -> None:
+    said = say("schema", "diff", str(files / "a.jsonl"), str(files / "nowhere.csv"))
+    assert said.code == 65 and "nowhere.csv cannot be read: No such file or directory." in said.err
