@@ -14,7 +14,7 @@ from reactor.model.job import TaskRun as Run
 from reactor.model.partitions import Daily, Dynamic, Hourly, Monthly, Static
 from reactor.model.retry import Retry
 from reactor.model.sensor import State, sensor
-from reactor.model.source import Files, Http, Kafka, Mqtt, Schedule, Table
+from reactor.model.source import Files, Http, Kafka, Mqtt, Schedule, Table, Webhook
 from reactor.model.workflow import NOTHING, Evidence, Limit, Workflow
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Static",
     "Table",
     "Tick",
+    "Webhook",
     "Workflow",
     "accepted_values",
     "at_least",

@@ -15,10 +15,10 @@ from reactor.executors.logs import FileLogs
 from reactor.executors.process import Process
 from reactor.executors.thread import Thread
 from reactor.model.commands import Alert
-from reactor.model.errors import ReactorError
+from reactor.model.errors import ConfigError, ReactorError
 from reactor.model.ids import Lane, SourceName
 from reactor.model.ports import Clock, Ids
-from reactor.model.source import Files, Http, Kafka, Mqtt, Schedule, SourceSpec, Table
+from reactor.model.source import Files, Http, Kafka, Mqtt, Schedule, SourceSpec, Table, Webhook
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
 from reactor.service.clock import SystemClock, SystemIds
@@ -37,6 +37,7 @@ from reactor.sources.mqtt.settings import MqttSettings
 from reactor.sources.mqtt.source import MqttSource
 from reactor.sources.schedule import ScheduleSource
 from reactor.sources.table import TableSource
+from reactor.sources.webhooks.keys import secrets_of
 from reactor.store.sqlite import SqliteReader, SqliteStore
 from reactor.telemetry.metrics import Both, Metrics
 from reactor.telemetry.redact import Redactor
@@ -54,12 +55,22 @@ class Sources:
 
     def make(self, specs: Sequence[SourceSpec]) -> dict[SourceName, Source]:
         """A source for each spec, by its name."""
-        self.http = HttpIntake([s for s in specs if isinstance(s, Http)], self._clock)
+        self.http = HttpIntake([s for s in specs if isinstance(s, (Http, Webhook))], self._clock)
+        self._look_at_secrets(specs)
         made: dict[SourceName, Source] = {s.name: s for s in self.http.sources}
         for spec in specs:
-            if not isinstance(spec, Http):
+            if not isinstance(spec, (Http, Webhook)):
                 made[spec.name] = self._one(spec)
         return made
+
+    def _look_at_secrets(self, specs: Sequence[SourceSpec]) -> None:
+        """A webhook without its secret says so from the start, and not when the first delivery comes."""
+        for spec in specs:
+            if isinstance(spec, Webhook):
+                try:
+                    secrets_of(spec, self._settings.root)
+                except ConfigError as error:
+                    self.http.trouble(spec, str(error))
 
     def _one(self, spec: SourceSpec) -> Source:
         root = self._settings.root
@@ -142,6 +153,10 @@ class Assembly:
     def _tell(self, alert: Alert) -> None:
         self._log_alert(alert)
         self._metrics.alerted(alert)
+
+    def refused_webhook(self, source: SourceName, reason: str) -> None:
+        """Counts a delivery that was turned away."""
+        self._metrics.refused(source, reason)
 
     def metrics(self, loop_lag: float) -> tuple[bytes, str]:
         """The page for Prometheus, and its content type."""

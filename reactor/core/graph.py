@@ -14,6 +14,7 @@ from reactor.model.events import Json
 from reactor.model.ids import NO_KEY, AssetName, Instant, PartitionKey, TaskName, WaitKey, WorkflowName
 from reactor.model.partitions import Partitions, Static, time_of
 from reactor.model.sensor import AnySensor
+from reactor.model.source import Webhook
 from reactor.model.workflow import Again, Task, Workflow
 
 
@@ -316,6 +317,12 @@ def _check_sensors(sensors: list[AnySensor], wrong: list[str]) -> None:
         other = seen.setdefault(sensor.name, sensor)
         if other is not sensor:
             wrong.append(f"Two sensors are called {sensor.name!r}. Rename one, or give it name=...")
+    hooks: dict[str, Webhook] = {}
+    for hook in (s.source for s in sensors if isinstance(s.source, Webhook)):
+        if hooks.setdefault(hook.path, hook) != hook:
+            wrong.append(
+                f"The webhook {hook.path} is declared with two secrets or styles. Give both sensors the same Webhook(...)."
+            )
 
 
 def _at(task: Task) -> str:

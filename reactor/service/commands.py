@@ -10,7 +10,7 @@ from reactor.model.events import CloudEvent, DeadLetter, File, Message, Payload,
 from reactor.model.ids import RunId
 from reactor.model.outcome import CancelRun, RunAgain
 from reactor.model.ports import Clock
-from reactor.model.source import Files, Http, Kafka, Mqtt, Schedule, SourceSpec, Table
+from reactor.model.source import Files, Http, Kafka, Mqtt, Schedule, SourceSpec, Table, Webhook
 from reactor.service.service import Service
 from reactor.sources.base import Batch
 from reactor.store.base import Audit, Reader, TopicRecord, Transaction
@@ -22,6 +22,7 @@ _PAYLOAD: Mapping[type[SourceSpec], type[Payload]] = {
     Table: Row,
     Schedule: Tick,
     Mqtt: Message,
+    Webhook: CloudEvent,
 }
 
 
@@ -61,6 +62,10 @@ class Commands:
         refused = await self._service.engine.answer([event], note)
         if refused is not None:
             raise Refused(refused)
+
+    async def note(self, actor: str, action: str, detail: str) -> None:
+        """A line in the audit log, of what a stranger tried. Durable when it returns."""
+        await self._service.engine.answer([], Transaction(audits=[self._audit(actor, action, actor, detail)]))
 
     async def publish(self, records: Sequence[TopicRecord]) -> None:
         """Appends to embedded topics; durable when it returns."""

@@ -41,7 +41,7 @@ from reactor.model.partitions import instant, local, moment
 from reactor.model.run import OPEN, Run
 from reactor.model.sensor import AnySensor
 from reactor.model.slot import Slot, Wait
-from reactor.model.source import Files, Http, Kafka, Mqtt, SourceSpec, Table
+from reactor.model.source import Files, Http, Kafka, Mqtt, SourceSpec, Table, Webhook
 from reactor.model.workflow import Workflow
 from reactor.sources.files.pattern import compile_pattern
 from reactor.testing.arrivals import Arrival
@@ -219,6 +219,17 @@ class Simulator:
             raise DefinitionError(f"No sensor reads events of type {type!r}.")
         for spec in specs:
             self._send(spec.name, event, f"/simulated {number}")
+        return self
+
+    def deliver(self, path: str, data: Mapping[str, Json], *, id: str = "", type: str = "") -> "Simulator":
+        """A delivery to the webhook at this path, rightly signed. `id` and `type` stand where its style puts them; without
+        them those of `data` are taken, or a number.
+        """
+        spec = self._spec(Webhook, path, lambda s: s.path)
+        number = id or str(data.get("id", f"delivery-{self._next_position(SourceName('deliveries'))}"))
+        kind = type or str(data.get("type", ""))
+        event = CloudEvent(number, path, kind, None, self._machine.now, "application/json", None, dict(data))
+        self._send(spec.name, event, f"{path} {number}")
         return self
 
     def message(
