@@ -99,8 +99,9 @@ class Webhook(SourceSpec):
     function from that to the event that the sensors want; None: they are not asked. It runs as a part of the sensor, so that what it
     fails of is a dead letter, to be retried when it is mended.
 
-    A delivery is answered when it is durable. One whose id is known is answered alike and has no effect, for seven days; one that was signed
-    more than five minutes ago is refused. GitHub signs neither time nor id, so who got hold of a delivery could send it again.
+    A delivery is answered when it is durable. One whose id is known is answered alike and has no effect, for seven days; one that was
+    signed more than five minutes ago is refused. GitHub signs neither time nor id, so who got hold of a delivery could send it again.
+    Others reach the service under a name of its own: `hosts` has to list it.
     """
 
     path: str
