@@ -32,6 +32,7 @@ from reactor.model.source import (
     Schedule,
     SourceSpec,
     Table,
+    Webhook,
 )
 from reactor.project.config import Settings, secrets_of
 from reactor.project.load import Definitions
@@ -72,12 +73,22 @@ class Sources:
 
     def make(self, specs: Sequence[SourceSpec]) -> dict[SourceName, Source]:
         """A source for each spec, by its name."""
-        self.http = HttpIntake([s for s in specs if isinstance(s, Http)], self._clock)
+        self.http = HttpIntake([s for s in specs if isinstance(s, (Http, Webhook))], self._clock)
+        self._look_at_secrets(specs)
         made: dict[SourceName, Source] = {s.name: s for s in self.http.sources}
         for spec in specs:
-            if not isinstance(spec, Http):
+            if not isinstance(spec, (Http, Webhook)):
                 made[spec.name] = self._one(spec)
         return made
+
+    def _look_at_secrets(self, specs: Sequence[SourceSpec]) -> None:
+        """A webhook without its secret says so from the start, and not when the first delivery comes."""
+        for spec in specs:
+            if isinstance(spec, Webhook):
+                try:
+                    keys_of(spec, self._settings.root)
+                except ConfigError as error:
+                    self.http.trouble(spec, str(error))
 
     def _one(self, spec: SourceSpec) -> Source:
         root = self._settings.root
@@ -177,6 +188,10 @@ class Assembly:
 
     def _tell(self, alert: Alert) -> None:
         self._metrics.alerted(alert)
+
+    def refused_webhook(self, source: SourceName, reason: str) -> None:
+        """Counts a delivery that was turned away."""
+        self._metrics.refused(source, reason)
 
     def metrics(self, loop_lag: float) -> tuple[bytes, str]:
         """The page for Prometheus, and its content type."""

@@ -16,6 +16,7 @@ from reactor.model.ids import NO_KEY, AssetName, Instant, PartitionKey, TaskName
 from reactor.model.partitions import Partitions, Static, time_of
 from reactor.model.schema import Schema, refuse_unknown
 from reactor.model.sensor import AnySensor
+from reactor.model.source import Webhook
 from reactor.model.workflow import Again, Task, Workflow
 
 
@@ -334,6 +335,12 @@ def _check_sensors(sensors: list[AnySensor], wrong: list[str]) -> None:
         other = seen.setdefault(sensor.name, sensor)
         if other is not sensor:
             wrong.append(f"Two sensors are called {sensor.name!r}. Rename one, or give it name=...")
+    hooks: dict[str, Webhook] = {}
+    for hook in (s.source for s in sensors if isinstance(s.source, Webhook)):
+        if hooks.setdefault(hook.path, hook) != hook:
+            wrong.append(
+                f"The webhook {hook.path} is declared with two secrets or styles. Give both sensors the same Webhook(...)."
+            )
 
 
 def _schemas(

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, get_args
 
 from reactor.model.condition import SCHEDULE
 from reactor.model.duration import Duration, micros
 from reactor.model.errors import DefinitionError
-from reactor.model.events import Json
+from reactor.model.events import CloudEvent, Json
 from reactor.model.ids import SourceName
 
 
@@ -82,6 +82,46 @@ class Http(SourceSpec):
     @property
     def name(self) -> SourceName:
         return SourceName(f"http:{self.type}")
+
+
+Style = Literal["stripe", "github", "standard"]
+Map = Callable[[CloudEvent], CloudEvent | None]
+
+
+@dataclass(frozen=True)
+class Webhook(SourceSpec):
+    """What a service elsewhere posts to us, signed: `Webhook("/hooks/stripe", secret_file="secrets/stripe", style="stripe")`.
+
+    `secret_file` (relative to the project) holds the secret that both know; while it is changed, the new one and the old one, a line each.
+    `style` is how the sender signs, and where it says what it calls the event: `stripe`, `github`, or `standard` (Standard Webhooks).
+
+    A sensor is given a `CloudEvent`: its `id` and `type` are the sender's, its `source` is the path, its `data` the body. `map` is a small
+    function from that to the event that the sensors want; None: they are not asked. It runs as a part of the sensor, so that what it
+    fails of is a dead letter, to be retried when it is mended.
+
+    A delivery is answered when it is durable. One whose id is known is answered alike and has no effect, for seven days; one that was
+    signed more than five minutes ago is refused. GitHub signs neither time nor id, so who got hold of a delivery could send it again.
+    Others reach the service under a name of its own: `hosts` has to list it.
+    """
+
+    path: str
+    secret_file: str
+    style: Style
+    map: Map | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"/hooks(/[A-Za-z0-9._-]{1,64}){1,4}", self.path):
+            raise DefinitionError(
+                f"Webhook({self.path!r}): the path is one such as '/hooks/stripe': below /hooks, of letters, digits, '.', '_' and '-'."
+            )
+        if self.style not in get_args(Style):
+            raise DefinitionError(f"Webhook(style={self.style!r}): one of 'stripe', 'github', 'standard'.")
+        if not self.secret_file:
+            raise DefinitionError(f"Webhook({self.path!r}): secret_file names the file with the secret.")
+
+    @property
+    def name(self) -> SourceName:
+        return SourceName(f"webhook:{self.path}")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,19 @@ from reactor.model.events import (
     evidence_json,
 )
 from reactor.model.sensor import AnySensor, State
-from reactor.model.source import Files, Http, Kafka, Mqtt, PostgresSchema, RegistrySchema, Schedule, SourceSpec, Table
+from reactor.model.source import (
+    Files,
+    Http,
+    Kafka,
+    Map,
+    Mqtt,
+    PostgresSchema,
+    RegistrySchema,
+    Schedule,
+    SourceSpec,
+    Table,
+    Webhook,
+)
 
 PAYLOADS: Mapping[type[SourceSpec], type[Payload]] = {
     Kafka: Record,
@@ -36,6 +48,7 @@ PAYLOADS: Mapping[type[SourceSpec], type[Payload]] = {
     Mqtt: Message,
     PostgresSchema: SchemaChange,
     RegistrySchema: SchemaChange,
+    Webhook: CloudEvent,
 }
 """What each kind of source gives."""
 
@@ -50,6 +63,7 @@ class Call:
     def __init__(
         self, sensor: AnySensor, convert: Callable[[RawEvent], Json], whole_batch: bool, state: bytes | None
     ) -> None:
+        """`convert` makes of an event what the function takes; None: the function is not asked."""
         self.sensor = sensor
         self.whole_batch = whole_batch
         self.is_async = inspect.iscoroutinefunction(sensor.function)
@@ -61,17 +75,22 @@ class Call:
 
     def ask(self, event: RawEvent) -> object:
         value = self._convert(event)
-        return self.sensor.function(value, self._state) if self.wants_state else self.sensor.function(value)
+        return None if value is None else self._asked(value)
 
     async def ask_async(self, event: RawEvent) -> object:
-        return await typing.cast("typing.Awaitable[object]", self.ask(event))
+        answer = self.ask(event)
+        return await answer if inspect.isawaitable(answer) else answer
 
     def ask_batch(self, events: Sequence[RawEvent]) -> object:
-        values = [self._convert(e) for e in events]
-        return self.sensor.function(values, self._state) if self.wants_state else self.sensor.function(values)
+        values = [value for e in events if (value := self._convert(e)) is not None]
+        return self._asked(values) if values else None
 
     async def ask_async_batch(self, events: Sequence[RawEvent]) -> object:
-        return await typing.cast("typing.Awaitable[object]", self.ask_batch(events))
+        answer = self.ask_batch(events)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    def _asked(self, value: Json) -> object:
+        return self.sensor.function(value, self._state) if self.wants_state else self.sensor.function(value)
 
     def keep_state(self) -> None:
         """The call was good: what it remembered stays. Raises BadAnswer where that is no JSON, or too much of it."""
@@ -120,7 +139,27 @@ def bind(sensor: AnySensor, state: bytes | None) -> Call:
         raise DefinitionError(
             f"Sensor {sensor.name!r}: its second parameter {parameters[1]!r} is its memory; annotate it State (from reactor)."
         )
-    return Call(sensor, _converter(sensor, wanted, expected), whole, state)
+    convert = _converter(sensor, wanted, expected)
+    if isinstance(sensor.source, Webhook) and sensor.source.map is not None:
+        convert = _mapped(sensor.source.map, convert)
+    return Call(sensor, convert, whole, state)
+
+
+def _mapped(map: Map, convert: Callable[[RawEvent], Json]) -> Callable[[RawEvent], Json]:
+    """What the user's function makes of a delivery, in the delivery's place."""
+
+    def mapped(event: RawEvent) -> Json:
+        assert isinstance(event.payload, CloudEvent)
+        found = map(event.payload)
+        if found is None:
+            return None
+        if not isinstance(found, CloudEvent):
+            raise BadAnswer(
+                f"the webhook's map gave {type(found).__name__}; it gives a CloudEvent, or None to leave the delivery out"
+            )
+        return convert(RawEvent(found, event.position, event.id, event.traceparent))
+
+    return mapped
 
 
 def _converter(sensor: AnySensor, wanted: Json, expected: type) -> Callable[[RawEvent], Json]:

@@ -113,6 +113,10 @@ class Commands:
         if refused is not None:
             raise Refused(refused)
 
+    async def note(self, actor: str, action: str, detail: str) -> None:
+        """A line in the audit log, of what a stranger tried. Durable when it returns."""
+        await self._service.engine.answer([], Transaction(audits=[self._audit(actor, action, actor, detail)]))
+
     async def publish(self, records: Sequence[TopicRecord]) -> None:
         """Appends to embedded topics; durable when it returns."""
         await self._service.engine.answer([], Transaction(topics=list(records)))

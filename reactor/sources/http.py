@@ -1,4 +1,4 @@
-"""Events that are posted: a source that the web layer feeds. A post is answered once its events and their effects
+"""Events that are posted, by type or to a webhook: sources that the web layer feeds. A post is answered once its events and their effects
 are durable, never before.
 
 Posts that arrive while a batch is being written are the next batch. What waits is bounded in events and in bytes:
@@ -14,7 +14,7 @@ from reactor.model.errors import NotFound, ReactorError, Unreachable, nearest
 from reactor.model.events import CloudEvent, RawEvent
 from reactor.model.ids import Instant, Lane, SourceName
 from reactor.model.ports import Clock
-from reactor.model.source import Http
+from reactor.model.source import Http, Webhook
 from reactor.sources.base import ONLY_LANE, Batch, Condition, Health, LaneStart
 from reactor.sources.cloudevents import Posted
 
@@ -67,9 +67,9 @@ class _Waiting(NamedTuple):
 
 
 class HttpSource:
-    """The events of one `Http` spec. Made by `HttpIntake`."""
+    """The events of one `Http` or `Webhook` spec. Made by `HttpIntake`."""
 
-    def __init__(self, spec: Http, clock: Clock) -> None:
+    def __init__(self, spec: Http | Webhook, clock: Clock) -> None:
         self._spec = spec
         self._clock = clock
         self._queue: deque[_Waiting] = deque()
@@ -82,6 +82,8 @@ class HttpSource:
         self._running = False
         self._since = clock.now()
         self._last_event: Instant | None = None
+        self.trouble: str | None = None
+        """Why nothing can be taken although it runs."""
 
     @property
     def name(self) -> SourceName:
@@ -92,7 +94,9 @@ class HttpSource:
         return self._running
 
     def takes(self, kind: str) -> bool:
-        """Whether events of this type are for this source."""
+        """Whether events of this type are for this source. What a webhook takes is said by its path."""
+        if isinstance(self._spec, Webhook):
+            return False
         wanted = self._spec.type
         return kind.startswith(wanted[:-1]) if wanted.endswith("*") else kind == wanted
 
@@ -145,7 +149,14 @@ class HttpSource:
 
     def health(self) -> Health:
         condition = Condition.CONNECTED if self._running else Condition.STOPPED
-        return Health(condition, self._since, self._held, self._last_event)
+        if self._running and self.trouble is not None:
+            condition = Condition.BROKEN
+        return Health(condition, self._since, self._held, self._last_event, self.trouble)
+
+    def say(self, trouble: str | None) -> None:
+        if (trouble is None) is not (self.trouble is None):
+            self._since = self._clock.now()
+        self.trouble = trouble
 
     def _batch(self) -> Batch:
         waiting = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
@@ -176,9 +187,10 @@ class HttpSource:
 class HttpIntake:
     """What the web layer posts to. Its `sources` are given to the engine like any others."""
 
-    def __init__(self, specs: Sequence[Http], clock: Clock) -> None:
+    def __init__(self, specs: Sequence[Http | Webhook], clock: Clock) -> None:
         self._sources = {spec.name: HttpSource(spec, clock) for spec in specs}
-        self._types = sorted({spec.type for spec in specs})
+        self._types = sorted({spec.type for spec in specs if isinstance(spec, Http)})
+        self._hooks = {spec.path: spec for spec in specs if isinstance(spec, Webhook)}
 
     @property
     def sources(self) -> list[HttpSource]:
@@ -191,6 +203,19 @@ class HttpIntake:
         known = f"Known: {', '.join(self._types[:8])}." if self._types else "No sensor takes events by HTTP."
         return f"No sensor takes events of the type {kind!r}.{nearest(kind, self._types)} {known}"
 
+    def hook(self, path: str) -> Webhook | None:
+        """The webhook at this path."""
+        return self._hooks.get(path)
+
+    def trouble(self, hook: Webhook, text: str | None) -> None:
+        """Why nothing can be taken at this webhook; None where something can."""
+        self._sources[hook.name].say(text)
+
+    async def deliver(self, hook: Webhook, posted: Posted) -> None:
+        """Returns when it is durable. Raises Busy or Unreachable, as `offer` does."""
+        post = _Post(1)
+        await self._hand_over({hook.name: [_Waiting(posted, post, 0)]}, post)
+
     async def offer(self, posted: Sequence[Posted]) -> list[list[Receipt]]:
         """Takes all of these events or none. Returns when they are durable: for each of them, where it stands in
         each source.
@@ -201,14 +226,16 @@ class HttpIntake:
             Unreachable: the service is not running, or it stopped before they were durable. They may be sent again.
         """
         post = _Post(len(posted))
-        shares = self._shares(posted, post)
+        await self._hand_over(self._shares(posted, post), post)
+        return post.receipts
+
+    async def _hand_over(self, shares: Mapping[SourceName, Sequence[_Waiting]], post: _Post) -> None:
         self._check(shares)
         for name, share in shares.items():
             post.left += len(share)
             self._sources[name].put(share)
         if post.left:
             await post.answer
-        return post.receipts
 
     def _shares(self, posted: Sequence[Posted], post: _Post) -> dict[SourceName, list[_Waiting]]:
         shares: dict[SourceName, list[_Waiting]] = {}

@@ -34,6 +34,7 @@ class Metrics:
         self._attempts = self._sums("attempts", "Attempts that ended.", "task", "result")
         self._dead = self._sums("dead_letters", "Events that went to the dead letters.", "source")
         self._alerts = self._sums("alerts", "Alerts by their kind.", "owner", "kind")
+        self._refused = self._sums("webhook_refused", "Deliveries that were turned away.", "source", "reason")
         self._dropped = self._sums("spans_dropped", "Spans, or what would have become some, that no collector got.")
         self._waits = self._spread("rule_wait_seconds", "From the first input of a run to the last.", _WAITS)
         self._took = self._spread("run_duration_seconds", "From a run's first attempt to its end.", _RUNS)
@@ -90,6 +91,10 @@ class Metrics:
             self._waits.observe(run.task, (run.created - run.waited_since) / 1e6)
             if run.started is not None and run.ended is not None:
                 self._took.observe(run.task, (run.ended - run.started) / 1e6)
+
+    def refused(self, source: str, reason: str) -> None:
+        """`reason` is one of a few words."""
+        self._refused.add((source, reason))
 
     def alerted(self, alert: Alert) -> None:
         self._alerts.add((alert.owner, alert.kind.value))

@@ -68,7 +68,7 @@ class Senses:
 
 def _ask(call: Call, event: RawEvent) -> object:
     answer = call.ask_batch([event]) if call.whole_batch else call.ask(event)
-    return finish(cast("Coroutine[object, object, object]", answer)) if call.is_async else answer
+    return finish(cast("Coroutine[object, object, object]", answer)) if call.is_async and answer is not None else answer
 
 
 def _dead(call: Call, arrival: Arrival, error: Exception, now: Instant) -> DeadLetter:

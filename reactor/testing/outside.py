@@ -22,7 +22,7 @@ from reactor.model.events import (
     SchemaChange,
 )
 from reactor.model.ids import SourceName
-from reactor.model.source import Files, Http, Kafka, Mqtt, PostgresSchema, RegistrySchema, SourceSpec, Table
+from reactor.model.source import Files, Http, Kafka, Mqtt, PostgresSchema, RegistrySchema, SourceSpec, Table, Webhook
 from reactor.sources.files.pattern import compile_pattern
 from reactor.testing.arrivals import Arrival
 from reactor.testing.faults import Dice
@@ -108,6 +108,17 @@ class Outside(People):
             raise DefinitionError(f"No sensor reads events of type {type!r}.")
         for spec in specs:
             self._send(spec.name, event, f"/simulated {number}")
+        return self
+
+    def deliver(self, path: str, data: Mapping[str, Json], *, id: str = "", type: str = "") -> Self:
+        """A delivery to the webhook at this path, rightly signed. `id` and `type` stand where its style puts them; without
+        them those of `data` are taken, or a number.
+        """
+        spec = self._spec(Webhook, path, lambda s: s.path)
+        number = id or str(data.get("id", f"delivery-{self._next_position(SourceName('deliveries'))}"))
+        kind = type or str(data.get("type", ""))
+        event = CloudEvent(number, path, kind, None, self._machine.now, "application/json", None, dict(data))
+        self._send(spec.name, event, f"{path} {number}")
         return self
 
     def message(

@@ -1,6 +1,7 @@
 """The routes. Each says at its place who may use it; a test walks through them all.
 
 - `POST /events`: CloudEvents 1.0, binary, structured or batch. Answered after the commit: 202 means durable.
+- `POST /hooks/...`: signed webhooks; open, for the signature is what lets them in. Answered after the commit: 200 means durable.
 - `POST /topics/{topic}`: records for a topic; of the embedded log, or handed on to Kafka.
 - `GET /livez`, `/readyz`, `/metrics`: open, they say nothing of anybody's data.
 - `/api/...`: what the command line asks of the running service.
@@ -23,6 +24,7 @@ from reactor.model.ids import SourceName
 from reactor.service.commands import Commands, Refused
 from reactor.sources.base import Health
 from reactor.web.auth import Guard, refuse
+from reactor.web.hooks import HookDoor
 from reactor.web.intake import EventDoor
 from reactor.web.limits import TooLarge, body_of
 
@@ -64,8 +66,11 @@ class Running(Protocol):
 class App:
     """The endpoints over what they need."""
 
-    def __init__(self, running: Running, commands: Commands, events: EventDoor, publish: Publish) -> None:
-        self._running, self._commands, self._events, self._publish = running, commands, events, publish
+    def __init__(
+        self, running: Running, commands: Commands, events: EventDoor, hooks: HookDoor, publish: Publish
+    ) -> None:
+        self._running, self._commands, self._publish = running, commands, publish
+        self._events, self._hooks = events, hooks
 
     def routes(self, guard: Guard) -> list[Route]:
         get, post = ["GET"], ["POST"]
@@ -74,6 +79,7 @@ class App:
             Route("/readyz", guard.open(self.readyz), methods=get),
             Route("/metrics", guard.open(self.metrics), methods=get),
             Route("/events", guard.closed(_mended(self._events.post)), methods=post),
+            Route("/hooks/{rest:path}", guard.open(_mended(self._hooks.post)), methods=post),
             Route("/topics/{topic}", guard.closed(_mended(self.publish)), methods=post),
             Route("/api/about", guard.closed(_mended(self.about)), methods=get),
             Route("/api/sources", guard.closed(_mended(self.sources)), methods=get),

@@ -21,6 +21,7 @@ from reactor.service.work import Labels, nothing
 from reactor.sources.base import Health
 from reactor.web.app import App, make_app
 from reactor.web.auth import Guard
+from reactor.web.hooks import HookDoor, Refusals
 from reactor.web.intake import EventDoor
 from reactor.web.publish import Publisher
 from reactor.web.server import Web, bind
@@ -77,7 +78,11 @@ class Runner:
         )  # what lives long here is known; collecting it again and again is most of the garbage collector's work
 
     def _open_door(self, sock: socket.socket) -> None:
-        app = App(self, self._assembly.commands, EventDoor(lambda: self._assembly.sources.http), self.publisher.publish)
+        made = self._assembly
+        events = EventDoor(lambda: made.sources.http)
+        refusals = Refusals(made.clock, made.refused_webhook, made.commands.note)
+        hooks = HookDoor(lambda: made.sources.http, self.settings.root, made.clock, refusals)
+        app = App(self, made.commands, events, hooks, self.publisher.publish)
         guard = Guard(self.token, frozenset(self.settings.hosts))
         self._web = Web(make_app(app, guard), sock)
         self._web.start()

@@ -121,3 +121,28 @@ def test_the_doctor_looks_for_the_broker_of_mqtt_where_a_sensor_reads_it(tmp_pat
     assert (state, "Start the broker, or correct mqtt.server" in text) == ("wrong", True)
     shown = say("config", "show", "--json", root=root)
     assert (shown.json["mqtt.user"], shown.json["mqtt.password"]) == ("a", "(secret)")
+
+
+HOOK = """
+from reactor import Asset, CloudEvent, Ready, Webhook, sensor
+paid = Asset("paid")
+@sensor(Webhook("/hooks/stripe", secret_file="secrets/stripe", style="stripe"))
+def on_paid(event: CloudEvent) -> Ready:
+    return paid.ready()
+"""
+
+
+def test_the_doctor_looks_for_the_secrets_of_webhooks(tmp_path: Path, say: Say) -> None:
+    root = write_project(tmp_path)
+
+    def webhooks() -> tuple[str, str]:
+        [found] = [f for f in say("doctor", "--json", root=root).json if f["what"] == "webhooks"]
+        return found["state"], found["text"]
+
+    assert webhooks() == ("ok", "no sensor reads any")
+    (root / "sensors" / "shop.py").write_text(HOOK)
+    state, text = webhooks()
+    assert (state, "Put the secret that the sender shows there" in text) == ("wrong", True)
+    (root / "secrets").mkdir()
+    (root / "secrets" / "stripe").write_text("whsec_of-the-shop-1234\n")
+    assert webhooks() == ("ok", "1 with a secret that can be read")

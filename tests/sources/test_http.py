@@ -10,7 +10,7 @@ import pytest
 
 from reactor.model.errors import Unreachable
 from reactor.model.events import CloudEvent, RawEvent
-from reactor.model.source import Http
+from reactor.model.source import Http, Webhook
 from reactor.sources import http
 from reactor.sources.base import ONLY_LANE, LaneStart
 from reactor.sources.cloudevents import Posted
@@ -195,3 +195,41 @@ class TestHttpConformance(SourceConformance):
         for sender in harness.senders:
             sender.cancel()
         await asyncio.gather(*harness.senders, return_exceptions=True)
+
+
+HOOK = Webhook("/hooks/t", "secret", "stripe")
+
+
+class WebhookHarness(HttpHarness):
+    """With senders that deliver again what was not answered, each by itself."""
+
+    def make(self) -> HttpSource:
+        self.intake = HttpIntake([HOOK, Http("t")], VirtualClock())
+        return self.intake.sources[0]
+
+    async def _send(self, labels: list[str]) -> None:
+        await asyncio.gather(*(self._deliver(label) for label in labels))
+
+    async def _deliver(self, label: str) -> None:
+        while True:
+            with suppress(Unreachable):
+                await self.intake.deliver(HOOK, posted(label, "t"))
+                return
+            await asyncio.sleep(0.005)
+
+
+class TestWebhookConformance(SourceConformance):
+    @pytest.fixture
+    async def harness(self) -> AsyncIterator[WebhookHarness]:
+        harness = WebhookHarness()
+        yield harness
+        for sender in harness.senders:
+            sender.cancel()
+        await asyncio.gather(*harness.senders, return_exceptions=True)
+
+
+async def test_what_is_delivered_to_a_webhook_is_for_no_type_and_what_has_a_type_for_no_webhook() -> None:
+    intake = HttpIntake([HOOK, Http("*")], VirtualClock())
+    hook, typed = intake.sources
+    assert (hook.takes("t"), typed.takes("t")) == (False, True)
+    assert (intake.hook("/hooks/t"), intake.hook("/hooks/x")) == (HOOK, None)

@@ -107,3 +107,12 @@ def test_spans_that_were_lost_are_a_counter() -> None:
 def test_without_traces_nobody_needs_ids() -> None:
     both = Both(Metrics("1"), None)
     assert (both.traces, both.dropped) == (False, 0)
+
+
+def test_deliveries_that_were_turned_away_are_counted_by_their_reason() -> None:
+    metrics = Metrics("1")
+    for reason in ("wrong", "stale", "wrong"):
+        metrics.refused("webhook:/hooks/a", reason)
+    found = page(metrics)
+    assert found["reactor_webhook_refused_total[('reason', 'wrong'), ('source', 'webhook:/hooks/a')]"] == 2
+    assert found["reactor_webhook_refused_total[('reason', 'stale'), ('source', 'webhook:/hooks/a')]"] == 1

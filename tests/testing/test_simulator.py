@@ -11,6 +11,7 @@ from reactor import (
     CloudEvent,
     Daily,
     DefinitionError,
+    Dynamic,
     Evidence,
     File,
     Files,
@@ -29,6 +30,7 @@ from reactor import (
     Static,
     Table,
     Tick,
+    Webhook,
     Workflow,
     check,
     schedule,
@@ -269,3 +271,20 @@ def test_publications_of_mqtt_are_given_to_every_filter_that_covers_their_topic(
     assert not sim.dead
     with pytest.raises(DefinitionError, match=r"No sensor reads the MQTT topic 'plan'. Filters: plant/"):
         sim.message("plan", {})
+
+
+def test_deliveries_to_a_webhook_go_through_its_map() -> None:
+    invoice = Asset("invoice", Dynamic("number"))
+
+    def only_paid(event: CloudEvent) -> CloudEvent | None:
+        return event if event.type == "invoice.paid" else None
+
+    @sensor(Webhook("/hooks/stripe", "secrets/stripe", "stripe", only_paid))
+    async def on_paid(event: CloudEvent) -> Ready:
+        return invoice.ready(event.data["number"])
+
+    sim = Simulator(build([invoice], [on_paid], []))
+    for kind, id in (("invoice.paid", "e1"), ("invoice.paid", "e1"), ("invoice.drafted", "e2")):
+        sim.deliver("/hooks/stripe", {"id": id, "type": kind, "number": "7"})
+    assert {slot: one.version for slot, one in sim.slots.items()} == {("invoice", "7"): 1}
+    assert not sim.dead

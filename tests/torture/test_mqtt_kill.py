@@ -53,6 +53,8 @@ class Plant:
             stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         self.published = 0
+        self.alive = 0
+        """The process of the newest life, which a test that failed leaves behind."""
 
     def begin(self, point: str = "", nth: int = 0) -> dict[str, Any] | None:
         """A life. None: it was over before it could say where it is."""
@@ -61,9 +63,13 @@ class Plant:
         self.zygote.stdin.write(json.dumps({"root": str(self.root), "point": point, "nth": nth}) + "\n")
         self.zygote.stdin.flush()
         line = self.zygote.stdout.readline()
-        return json.loads(line) if line.strip() else None
+        life: dict[str, Any] | None = json.loads(line) if line.strip() else None
+        self.alive = life["pid"] if life is not None else 0
+        return life
 
     def close(self) -> None:
+        if self.alive and _alive(self.alive):
+            os.kill(self.alive, signal.SIGKILL)
         assert self.zygote.stdin is not None
         assert self.zygote.stdout is not None
         self.zygote.stdin.close()

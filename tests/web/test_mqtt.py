@@ -132,3 +132,16 @@ async def test_its_health_is_told_by_the_api_and_the_metrics(runner: Runner, own
         await eventually(broken)
         assert "Check that a broker runs there" in (await told())["error"]
         assert f'reactor_source_up{{source="{SOURCE}"}} 0.0' in (await client.get("/metrics")).text
+
+
+async def test_definitions_that_are_loaded_again_read_on_where_the_others_stood(
+    runner: Runner, own_mqtt: Mosquitto
+) -> None:
+    body = b'{"day": "mon", "units": %d}'
+    await own_mqtt.publish("plant/north/closed", *(body % n for n in range(50)))
+    await runner.reload(Definitions(runner.settings.root, (), graph(), {}, ()))
+    await own_mqtt.publish("plant/north/closed", *(body % n for n in range(50, 60)))
+    await read(runner, 60)
+    slot = await (await runner.assembly.reader()).slot(AssetName("closed"), PartitionKey("mon"))
+    assert slot is not None
+    assert slot.version == 60

@@ -15,10 +15,11 @@ from reactor.cli import options, out
 from reactor.cli.client import connect
 from reactor.cli.project import ask, definitions_of, settings_of
 from reactor.model.errors import NotFound, ReactorError, Unreachable
-from reactor.model.source import Mqtt
+from reactor.model.source import Mqtt, Webhook
 from reactor.project.config import Settings
 from reactor.sources.kafka.settings import KafkaSettings
 from reactor.sources.mqtt.settings import MqttSettings
+from reactor.sources.webhooks.keys import secrets_of
 from reactor.store.base import Reader
 
 ROOM = 500_000_000
@@ -61,6 +62,7 @@ def _all(project: options.InProject) -> Iterator[Finding]:
         ("disk", _disk),
         ("kafka", _kafka),
         ("mqtt", _mqtt),
+        ("webhooks", _webhooks),
         ("service", _service),
     ):
         yield _looked(what, look, settings)
@@ -128,6 +130,13 @@ def _mqtt(settings: Settings) -> tuple[str, str]:
             f"{mqtt.server} listens, but the password goes to it in the clear. Set mqtt.tls where the broker offers it.",
         )
     return "ok", f"{mqtt.server} listens"
+
+
+def _webhooks(settings: Settings) -> tuple[str, str]:
+    specs = {s.source for s in definitions_of(settings).graph.sensors if isinstance(s.source, Webhook)}
+    for spec in specs:
+        secrets_of(spec, settings.root)
+    return "ok", f"{len(specs)} with a secret that can be read" if specs else "no sensor reads any"
 
 
 def _listens(server: str) -> bool:

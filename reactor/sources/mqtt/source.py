@@ -34,6 +34,8 @@ MOST = 1_000
 WAITING, WAITING_BYTES = 10_000, 32 * 1024 * 1024
 BACKOFF_FIRST, BACKOFF_MOST = SECOND // 10, 5 * SECOND
 PAUSED_AFTER = 2 * SECOND
+LAST_ACKNOWLEDGEMENTS = 1.0
+"""Seconds for which the end waits for them."""
 STEADY = 10 * SECOND
 """A connection that lasts no longer than this did not mend what was wrong."""
 
@@ -56,6 +58,9 @@ class MqttSource:
         self._waiting: deque[_Waiting] = deque()
         self._handed: dict[int, list[Held | None]] = {}
         self._more = asyncio.Event()
+        self._settled = asyncio.Event()
+        """Nothing that was handed out is under way."""
+        self._settled.set()
         self._held = self._bytes = self._dropped = self._dropped_ever = self._failures = self._flaps = 0
         self._condition, self._since = Condition.CONNECTING, clock.now()
         self._error: str | None = None
@@ -97,12 +102,17 @@ class MqttSource:
         for held in handed:
             if held is not None and self._window.durable(held):
                 self._acknowledge(held)
+        if not self._handed:
+            self._settled.set()
 
     async def stop(self) -> None:
-        """See `Source.stop`. The broker keeps what was not acknowledged."""
+        """See `Source.stop`. The broker keeps what was not acknowledged; what is just becoming durable is waited for."""
         task, self._task = self._task, None
         self._more.set()
         if task is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_ACKNOWLEDGEMENTS):
+                    await self._settled.wait()
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):  # what ended it was shown where it was awaited
                 await task
@@ -218,6 +228,7 @@ class MqttSource:
         for each in out:
             self._window.remember(each.taken.message.topic, each.taken.mark)
         self._handed[first] = [w.held for w in out]
+        self._settled.clear()
         self._last_event = self._clock.now() if out else self._last_event
         events = [
             RawEvent(w.taken.message, position, w.taken.identity, w.taken.traceparent, w.taken.error)
