@@ -20,7 +20,6 @@ from reactor.service.intake import Intake
 from reactor.service.judge import SourceJudge
 from reactor.service.ticks import hidden_sensors
 from reactor.service.timers import JUDGED, Timers
-from reactor.service.wellbeing import watch_over
 from reactor.service.work import Labels, nothing
 from reactor.sources.base import Condition, Health, Source
 from reactor.store.base import Transaction, Writer
@@ -147,7 +146,6 @@ class Service:
             asyncio.create_task(self.timers.run_retries(), name="retries"),
             asyncio.create_task(self.timers.run_deadlines(Instant(int(judged)) if judged else None), name="deadlines"),
             asyncio.create_task(self._keep_house(), name="housekeeping"),
-            asyncio.create_task(watch_over(self._well, self._parts.clock), name="wellbeing"),
         ]
         self.ready = True
 
@@ -231,7 +229,7 @@ class Service:
         for name in names:
             self.intakes.pop(name).judge.close()
 
-    def _well(self) -> dict[SourceName, Health]:
+    def own_health(self) -> dict[SourceName, Health]:
         """Of the sources that are read. One that stopped for good has said so itself."""
         return {name: intake.source.health() for name, intake in self.intakes.items() if intake.error is None}
 

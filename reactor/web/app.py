@@ -100,6 +100,9 @@ class App:
         except msgspec.MsgspecError as error:
             return refuse(400, f'No record was published: {error}. Send {{"value": ...}}, or a list of such.')
         records = words if isinstance(words, list) else [words]
+        for number, word in enumerate(records):
+            if (wrong := _wrong(word)) is not None:
+                return refuse(400, f"No record was published: record {number} {wrong}")
         await self._publish(topic, records)
         return JSONResponse({"published": len(records)}, 202)
 
@@ -120,6 +123,15 @@ class App:
         reason = str((await _json(request)).get("reason", ""))
         await self._commands.drop_dead(request.path_params["id"], _actor(request), reason)
         return JSONResponse({"dropped": request.path_params["id"]})
+
+
+def _wrong(word: Word) -> str | None:
+    """Why it is no record; None where it is one."""
+    if word.text is not None and word.value is not msgspec.UNSET:
+        return "has a value and a text, but one record has one body. Give `value` for JSON, or `text` for a body as it stands."
+    if word.text is None and word.value is msgspec.UNSET and word.key is None:
+        return "says nothing. Give it a `value` or a `text`; a `key` alone deletes what is under it."
+    return None
 
 
 async def _json(request: Request) -> Mapping[str, Json]:

@@ -231,11 +231,6 @@ class Project:
     def shipped(self) -> set[str]:
         return {effect["order"] for effect in self.effects}
 
-    def letters(self) -> list[dict[str, Any]]:
-        """Open dead letters, oldest first."""
-        found: list[dict[str, Any]] = self.read("dead", "list")
-        return found[::-1]
-
     def balances(self) -> bool:
         audit = self.read("audit")
         assert audit["wrong"] == []
