@@ -30,7 +30,7 @@ from reactor.sources.base import Condition, LaneStart, Source
 from reactor.sources.embedded import EmbeddedTopic
 from reactor.sources.files import FileSource
 from reactor.sources.http import HttpIntake
-from reactor.sources.kafka.settings import KafkaSettings
+from reactor.sources.kafka.settings import kafka_settings
 from reactor.sources.kafka.setup import Ports, PositionOf
 from reactor.sources.kafka.source import KafkaSource
 from reactor.sources.schedule import ScheduleSource
@@ -45,7 +45,7 @@ class Sources:
 
     def __init__(self, settings: Settings, store: SqliteStore, log: EmbeddedLog, clock: Clock, ids: Ids) -> None:
         self._settings, self._store, self._log, self._clock, self._ids = settings, store, log, clock, ids
-        self.kafka = KafkaSettings(**settings.kafka.model_dump())
+        self.kafka = kafka_settings(settings.kafka.model_dump())
         self.http = HttpIntake([], clock)
         self.position_of: PositionOf = _no_position
 

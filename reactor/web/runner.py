@@ -108,7 +108,7 @@ class Runner:
     def ready(self) -> str | None:
         """See `reactor.web.app.Running`."""
         if not self.service.ready:
-            return "it is starting or stopping"
+            return "The service is starting or stopping."
         return self.service.engine.trouble
 
     def health(self) -> Mapping[SourceName, Health]:

@@ -146,6 +146,10 @@ class Service:
         found: dict[str, Any] = self.ask("/api/sources").body[source]
         return found
 
+    @property
+    def port(self) -> int:
+        return urlsplit(self._door()["url"]).port or 0
+
     def _door(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self._root / ".reactor" / "service.json").read_text())
         return found
@@ -207,7 +211,9 @@ class Project:
 
     def start(self, *words: str, weak: bool = False) -> Service:
         """A service that begins. `weak`: without root's right to pass by the permissions of files."""
-        service = Service(self.root, [*(_weak() if weak else ()), *REACTOR, *words], self.root / "service.log")
+        log = self.root / f"service-{len(self._services) + 1}.log"
+        log.unlink(missing_ok=True)
+        service = Service(self.root, [*(_weak() if weak else ()), *REACTOR, *words], log)
         self._services.append(service)
         return service
 

@@ -16,7 +16,7 @@ from reactor.cli.client import connect
 from reactor.cli.project import ask, definitions_of, settings_of
 from reactor.model.errors import NotFound, ReactorError, Unreachable
 from reactor.project.config import Settings
-from reactor.sources.kafka.settings import KafkaSettings
+from reactor.sources.kafka.settings import kafka_settings
 from reactor.store.base import Reader
 
 ROOM = 500_000_000
@@ -102,7 +102,7 @@ def _disk(settings: Settings) -> tuple[str, str]:
 
 
 def _kafka(settings: Settings) -> tuple[str, str]:
-    kafka = KafkaSettings(**settings.kafka.model_dump())
+    kafka = kafka_settings(settings.kafka.model_dump())
     if kafka.embedded:
         return "ok", "topics are embedded: read from the project's own database"
     kafka.ssl_context()
