@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 
-from reactor.cli.main import run
 from tests.e2e.project import Project, Service, until
 
 SENSORS = """
@@ -90,10 +88,7 @@ class Books:
 
     def letters(self) -> list[dict[str, Any]]:
         """The dead letters that this did not give before, oldest first."""
-        heard = io.StringIO()
-        with redirect_stdout(heard):  # the command line without a process of its own: it is asked in nearly every test
-            assert run(["dead", "list", "--json", "--project", str(self.project.root)]) == 0
-        found = [letter for letter in json.loads(heard.getvalue())[::-1] if letter["id"] > self._letters]
+        found = [letter for letter in self.project.read("dead", "list")[::-1] if letter["id"] > self._letters]
         self._letters = max((letter["id"] for letter in found), default=self._letters)
         return found
 

@@ -227,6 +227,11 @@ def test_a_landing_folder_that_cannot_be_read_and_one_that_is_made_later(project
         landing.chmod(0o755)
         until(lambda: "2026-02-01" in books.built)
         until(lambda: service.logged(f"Source {source} is well again."))
+        landing.chmod(0o000)
+        books.land("2026-02-04")
+        until(lambda: service.health(source)["error"] == denied)
+        landing.chmod(0o755)
+        until(lambda: "2026-02-04" in books.built)
         landing.rename(shop.root / "away")
         gone = f"The folder {landing} is gone. Once it is back, its files are read again."
         until(lambda: service.health(source)["error"] == gone)
@@ -270,7 +275,7 @@ def test_a_full_disk(small: Project) -> None:
     with small.serving("run") as service, ThreadPoolExecutor() as beside:
         books = Books(small, service)
         books.post("2026-03-01")
-        until(lambda: "2026-03-01" in books.built)
+        until(lambda: len(small.read("runs", "--state", "succeeded")) == 2)
         fill(ballast)
         for n in range(2, 12):
             books.land(f"2026-03-{n:02}")
