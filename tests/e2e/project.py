@@ -108,9 +108,9 @@ class Service:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def logged(self, text: str) -> bool:
+    def logged(self, text: str, times: int = 1) -> bool:
         """To be waited for with `until`; a service that ended will not say it any more."""
-        found = text in self.log
+        found = self.log.count(text) >= times
         if not found and self.process.poll() is not None:
             raise RuntimeError(f"the service ended with {self.process.returncode}; its log:\n{self.log[-4000:]}")
         return found

@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -198,8 +199,9 @@ def test_definitions_that_are_saved_with_a_mistake_while_dev_runs(project: NewPr
             with books.between(books.post):
                 shop.write(file, text)
                 said = "✕ " + error.format(root=shop.root) + "\n  The last good definitions go on.\n"
-                until(lambda said=said: service.logged(said))  # type: ignore[misc]
+                until(partial(service.logged, said))
             (shop.root / file).unlink()
+            until(partial(service.logged, "✓ the files are again those that are at work\n", len(books.built) // 2))
         shop.write("workflows/more.py", "from reactor import Asset\nmore = Asset('more')\n")
         until(lambda: service.logged("↻ loaded again\n  + asset more\n"))
         books.post(books.day())

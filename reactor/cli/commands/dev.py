@@ -47,6 +47,9 @@ async def reload_on_save(settings: Settings, definitions: Definitions, runner: R
             text = f"[red]✕[/] {escape(str(error))}\n  The last good definitions go on."
             _tell({"reloaded": False, "error": str(error)}, as_json, text)
             return
+        if fresh.digests == definitions.digests:  # a mistake was taken back: the sources need not stop for it
+            _tell({"reloaded": False, "changes": []}, as_json, "[green]✓[/] the files are again those that are at work")
+            return
         said = changes(definitions.graph, fresh.graph)
         await runner.reload(fresh)
         definitions, saves.known = fresh, fresh.digests
