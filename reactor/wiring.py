@@ -45,7 +45,7 @@ from reactor.sources.base import Condition, LaneStart, Source
 from reactor.sources.embedded import EmbeddedTopic
 from reactor.sources.files import FileSource
 from reactor.sources.http import HttpIntake
-from reactor.sources.kafka.settings import KafkaSettings
+from reactor.sources.kafka.settings import kafka_settings
 from reactor.sources.kafka.setup import Ports, PositionOf
 from reactor.sources.kafka.source import KafkaSource
 from reactor.sources.mqtt.settings import MqttSettings
@@ -56,6 +56,7 @@ from reactor.sources.registry.client import RegistryAt
 from reactor.sources.registry.source import RegistrySource
 from reactor.sources.schedule import ScheduleSource
 from reactor.sources.table import TableSource, over_db_api
+from reactor.sources.webhooks.keys import secrets_of as keys_of
 from reactor.store.sqlite import SqliteReader, SqliteStore
 from reactor.telemetry.metrics import Both, Metrics
 from reactor.telemetry.redact import Redactor
@@ -66,7 +67,7 @@ class Sources:
 
     def __init__(self, settings: Settings, store: SqliteStore, log: EmbeddedLog, clock: Clock, ids: Ids) -> None:
         self._settings, self._store, self._log, self._clock, self._ids = settings, store, log, clock, ids
-        self.kafka = KafkaSettings(**settings.kafka.model_dump())
+        self.kafka = kafka_settings(settings.kafka.model_dump())
         self.mqtt = MqttSettings(**settings.mqtt.model_dump())
         self.http = HttpIntake([], clock)
         self.position_of: PositionOf = _no_position

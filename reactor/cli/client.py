@@ -93,4 +93,6 @@ def _answer(status: int, body: bytes) -> Json:
     text = text or f"The service answered {status}."
     if status in (401, 403, 421):
         raise Denied(text)
+    if status == 503:
+        raise Unreachable(text)
     raise NotFound(text) if status == 404 else ReactorError(text)

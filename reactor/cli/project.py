@@ -10,6 +10,7 @@ from reactor.model.errors import ConfigError
 from reactor.model.ids import Instant
 from reactor.project.config import Loaded, Mode, Settings, load_settings
 from reactor.project.load import Definitions, load
+from reactor.service.call import bind
 from reactor.service.clock import SystemClock
 from reactor.store.base import Reader
 from reactor.store.sqlite import SqliteReader
@@ -28,7 +29,15 @@ def settings_of(project: Path | None, mode: Mode = "dev", flags: Mapping[str, ob
 
 
 def definitions_of(settings: Settings) -> Definitions:
-    return load(settings.root, settings.definitions)
+    """The project's definitions, with every sensor found fit to be called.
+
+    Raises:
+        DefinitionError: they cannot be right.
+    """
+    definitions = load(settings.root, settings.definitions)
+    for sensor in definitions.graph.sensors:
+        bind(sensor, None)
+    return definitions
 
 
 def now() -> Instant:

@@ -48,7 +48,7 @@ class Record(msgspec.Struct, gc=False):
     def value(self) -> Json:
         """The body as JSON. Raises `msgspec.DecodeError` where it is not JSON; the event is then dead-lettered."""
         if self._value is msgspec.UNSET:
-            self._value = None if self.body is None else msgspec.json.decode(self.body)
+            self._value = None if self.body is None else _decoded(self.body)
         return self._value
 
     @property
@@ -61,6 +61,15 @@ class Record(msgspec.Struct, gc=False):
             if key == name:
                 return value.decode("utf-8", "replace")
         return None
+
+
+def _decoded(body: bytes) -> Json:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(
+            f"the record's body is no JSON ({error}). Let its producer write JSON, or read `record.text` or `record.body`"
+        ) from error
 
 
 class File(msgspec.Struct, frozen=True):

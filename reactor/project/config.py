@@ -8,7 +8,7 @@ decided in `wiring`.
 
 Names for others: `settings.root`, `.state_dir`, `.database`, `.service_file`, `.log_dir`, `.host`, `.port`, `.hosts`,
 `.token`, `.definitions`, `.stop_seconds`, `.retention_micros`, `.log_format`, `.log_level`, `.kafka` (the fields of
-`reactor.sources.kafka.settings.KafkaSettings`: `KafkaSettings(**settings.kafka.model_dump())`), `.mqtt` (likewise, of
+`reactor.sources.kafka.settings.KafkaSettings`: `kafka_settings(settings.kafka.model_dump())`), `.mqtt` (likewise, of
 `reactor.sources.mqtt.settings.MqttSettings`), `.executors.threads`, `.executors.processes`, `.alerts.fallback`.
 """
 

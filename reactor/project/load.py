@@ -6,6 +6,7 @@ its top (an `Asset`, a sensor, a gate, a `Workflow`, or a list or dict of them) 
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -49,11 +50,20 @@ def load(root: Path, folders: Sequence[str] = ("sensors", "workflows")) -> Defin
             "project's folder, "
             "name it with --project, or begin one with `reactor init DIR`."
         )
-    digests = {str(file): hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in files}
+    versions = digests(files)
     with fresh(folders):
-        graph = _graph(root, import_all(root, folders, files), digests)
+        graph = _graph(root, import_all(root, folders, files), versions)
     warnings = (*graph.warnings, *_missing(root, folders), *warnings_of(graph))
-    return Definitions(root, tuple(folders), graph, digests, tuple(files), warnings)
+    return Definitions(root, tuple(folders), graph, versions, tuple(files), warnings)
+
+
+def digests(files: Iterable[Path]) -> dict[str, str]:
+    """The code version of each file, by its path. One that cannot be read has none: importing it says why."""
+    found: dict[str, str] = {}
+    for file in files:
+        with suppress(OSError):
+            found[str(file)] = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    return found
 
 
 def _graph(root: Path, modules: Iterable[ModuleType], digests: Mapping[str, str]) -> Graph:

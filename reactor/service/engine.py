@@ -326,9 +326,8 @@ class Engine:
                 continue
             self._told_dead[SensorName(sensor)] = hour
             first = next(d for j in arrival.judged for d in j.dead if d.sensor == sensor)
-            text = (
-                f"events of {arrival.batch.source} went to the dead letters: {first.reason}. See `reactor dead list`."
-            )
+            reason = first.reason.rstrip(".")
+            text = f"events of {arrival.batch.source} went to the dead letters: {reason}. See `reactor dead list`."
             key = f"dead/{sensor}/{hour}"
             alert = Alert(key, AlertKind.DEAD_LETTER, Owner(""), sensor, text, now)
             self.state.changes.alerts.append(alert)

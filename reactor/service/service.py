@@ -258,6 +258,10 @@ class Service:
         for name in names:
             self.intakes.pop(name).judge.close()
 
+    def own_health(self) -> dict[SourceName, Health]:
+        """Of the sources that are read. One that stopped for good has said so itself."""
+        return {name: intake.source.health() for name, intake in self.intakes.items() if intake.error is None}
+
     def health(self) -> dict[SourceName, Health]:
         """What each source knows of itself; one that stopped for good says why."""
         found: dict[SourceName, Health] = {}

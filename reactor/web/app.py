@@ -23,7 +23,7 @@ from reactor.model.events import Json
 from reactor.model.ids import SourceName
 from reactor.service.commands import Commands, Refused
 from reactor.sources.base import Health
-from reactor.web.auth import Guard, refuse
+from reactor.web.auth import Endpoint, Guard, refuse
 from reactor.web.hooks import HookDoor
 from reactor.web.intake import EventDoor
 from reactor.web.limits import TooLarge, body_of
@@ -78,18 +78,29 @@ class App:
             Route("/livez", guard.open(self.livez), methods=get),
             Route("/readyz", guard.open(self.readyz), methods=get),
             Route("/metrics", guard.open(self.metrics), methods=get),
-            Route("/events", guard.closed(_mended(self._events.post)), methods=post),
-            Route("/hooks/{rest:path}", guard.open(_mended(self._hooks.post)), methods=post),
+            Route("/events", guard.closed(self._writing(self._events.post)), methods=post),
+            Route("/hooks/{rest:path}", guard.open(self._writing(self._hooks.post)), methods=post),
             Route("/topics/{topic}", guard.closed(_mended(self.publish)), methods=post),
             Route("/api/about", guard.closed(_mended(self.about)), methods=get),
             Route("/api/sources", guard.closed(_mended(self.sources)), methods=get),
-            Route("/api/runs/{id}/cancel", guard.closed(_mended(self.cancel)), methods=post),
-            Route("/api/runs/{id}/again", guard.closed(_mended(self.again)), methods=post),
-            Route("/api/held/approve", guard.closed(_mended(self.approve)), methods=post),
-            Route("/api/held/reject", guard.closed(_mended(self.reject)), methods=post),
-            Route("/api/dead/{id:int}/retry", guard.closed(_mended(self.retry)), methods=post),
-            Route("/api/dead/{id:int}/drop", guard.closed(_mended(self.drop)), methods=post),
+            Route("/api/runs/{id}/cancel", guard.closed(self._writing(self.cancel)), methods=post),
+            Route("/api/runs/{id}/again", guard.closed(self._writing(self.again)), methods=post),
+            Route("/api/held/approve", guard.closed(self._writing(self.approve)), methods=post),
+            Route("/api/held/reject", guard.closed(self._writing(self.reject)), methods=post),
+            Route("/api/dead/{id:int}/retry", guard.closed(self._writing(self.retry)), methods=post),
+            Route("/api/dead/{id:int}/drop", guard.closed(self._writing(self.drop)), methods=post),
         ]
+
+    def _writing(self, endpoint: Endpoint) -> Endpoint:
+        """For what ends in the ledger: while that cannot be written, callers hear why and keep what they have, instead of hanging."""
+
+        async def answer(request: Request) -> Response:
+            why_not = self._running.ready()
+            if why_not is not None:
+                raise held_up(why_not)
+            return await endpoint(request)
+
+        return _mended(answer)
 
     async def livez(self, request: Request) -> Response:
         return JSONResponse({"alive": True})
@@ -116,6 +127,9 @@ class App:
         except msgspec.MsgspecError as error:
             return refuse(400, f'No record was published: {error}. Send {{"value": ...}}, or a list of such.')
         records = words if isinstance(words, list) else [words]
+        for number, word in enumerate(records):
+            if (wrong := _wrong(word)) is not None:
+                return refuse(400, f"No record was published: record {number} {wrong}")
         await self._publish(topic, records)
         return JSONResponse({"published": len(records)}, 202)
 
@@ -155,6 +169,20 @@ async def _decision(request: Request) -> Decision:
     return asked
 
 
+def held_up(why_not: str) -> Unreachable:
+    """The answer while the ledger cannot be written."""
+    return Unreachable(f"Nothing was taken of this, because nothing can be written now. {why_not} Then send it again.")
+
+
+def _wrong(word: Word) -> str | None:
+    """Why it is no record; None where it is one."""
+    if word.text is not None and word.value is not msgspec.UNSET:
+        return "has a value and a text, but one record has one body. Give `value` for JSON, or `text` for a body as it stands."
+    if word.text is None and word.value is msgspec.UNSET and word.key is None:
+        return "says nothing. Give it a `value` or a `text`; a `key` alone deletes what is under it."
+    return None
+
+
 async def _json(request: Request) -> Mapping[str, Json]:
     body = await body_of(request, 64 * 1024)
     found = msgspec.json.decode(body) if body else {}
@@ -166,7 +194,7 @@ def _actor(request: Request) -> str:
     return request.headers.get("x-reactor-actor", "local")[:128]
 
 
-def _mended(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _mended(endpoint: Endpoint) -> Endpoint:
     """Our own errors as answers, in one place."""
 
     async def answer(request: Request) -> Response:

@@ -15,12 +15,19 @@ async def body_of(request: Request, most: int) -> bytes:
     """
     told = request.headers.get("content-length", "0")
     if told.isdecimal() and int(told) > most:
-        raise TooLarge(f"The body has {told} bytes; {most} are allowed here.")
+        raise TooLarge(_text(f"{told}", most))
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise TooLarge(f"The body has more than {most} bytes.")
+            raise TooLarge(_text(f"more than {most}", most))
         parts.append(part)
     return b"".join(parts)
+
+
+def _text(size: str, most: int) -> str:
+    return (
+        f"The body has {size} bytes; {most} are allowed here. Nothing of it was taken. Send it in parts, or put the data where it belongs and "
+        "send its place."
+    )

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from reactor.model.source import Kafka
 from reactor.sources.kafka.producer import Producer
 from reactor.store.base import TopicRecord
-from reactor.web.app import Word
+from reactor.web.app import Word, held_up
 from reactor.wiring import Assembly
 
 
@@ -22,6 +22,8 @@ class Publisher:
     async def publish(self, topic: str, words: Sequence[Word]) -> None:
         Kafka(topic)  # refuses what is no name of a topic
         if self._assembly.sources.kafka.embedded:
+            if (trouble := self._assembly.service.engine.trouble) is not None:
+                raise held_up(trouble)
             now = self._assembly.clock.now()
             records = [TopicRecord(topic, _key(w), _body(w), _headers(w), now) for w in words]
             await self._assembly.commands.publish(records)

@@ -17,6 +17,7 @@ from reactor.model.ports import Clock
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
 from reactor.service.alive import Heart
+from reactor.service.wellbeing import watch_over
 from reactor.service.work import Labels, nothing
 from reactor.sources.base import Health
 from reactor.web.app import App, make_app
@@ -38,7 +39,7 @@ class Runner:
         self._heart = Heart(assembly.clock)
         self.publisher = Publisher(assembly)
         self._web: Web | None = None
-        self._heart_task: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
 
     @property
     def url(self) -> str:
@@ -86,7 +87,10 @@ class Runner:
         guard = Guard(self.token, frozenset(self.settings.hosts))
         self._web = Web(make_app(app, guard), sock)
         self._web.start()
-        self._heart_task = asyncio.create_task(self._heart.run(), name="heart")
+        self._beside = [
+            asyncio.create_task(self._heart.run(), name="heart"),
+            asyncio.create_task(watch_over(self.service.own_health, self._assembly.clock), name="wellbeing"),
+        ]
         _write_service_file(self.settings, self.url, self.token)
 
     async def wait(self) -> None:
@@ -99,8 +103,8 @@ class Runner:
             self.settings.service_file.unlink()
         if self._web is not None:
             await self._web.stop()
-        if self._heart_task is not None:
-            self._heart_task.cancel()
+        for task in self._beside:
+            task.cancel()
         await self.publisher.close()
         await self._assembly.close()
 
@@ -109,7 +113,7 @@ class Runner:
     def ready(self) -> str | None:
         """See `reactor.web.app.Running`."""
         if not self.service.ready:
-            return "it is starting or stopping"
+            return "The service is starting or stopping."
         return self.service.engine.trouble
 
     def health(self) -> Mapping[SourceName, Health]:

@@ -14,16 +14,32 @@ def test_dev_loads_what_was_saved_and_keeps_the_last_good_definitions(tmp_path: 
     served = Served(write_project(tmp_path))
     file = tmp_path / "workflows" / "daily.py"
     try:
-        # The watch begins a moment after the service is up: the save is repeated until it is seen.
-        until(lambda: file.write_text(DAILY + "\nx = (\n") and "was never closed" in served.log)
+        file.write_text(DAILY + "\nx = (\n")
+        until(lambda: "was never closed" in served.log)
         assert "The last good definitions go on." in served.log
-        until(lambda: file.write_text(DAILY.replace("rows > 0", "rows > 5")) and "↻" in served.log)
+        file.write_text(DAILY.replace("rows > 0", "rows > 5"))
+        until(lambda: "↻" in served.log)
         assert "~ task build: its rule is now orders.where('rows > 5') & refunds" in served.log
         say("publish", "orders", closed("2026-03-01", rows=3), root=tmp_path)
         until(lambda: "rows > 5" in say("why", "build", "2026-03-01", root=tmp_path).out)
     finally:
         assert served.stop() == 0
     assert "draining" in served.log
+
+
+def test_a_definitions_folder_that_is_made_while_dev_runs_is_loaded(tmp_path: Path, say: Say) -> None:
+    write_project(tmp_path)
+    aside = (tmp_path / "workflows").rename(tmp_path / "aside")
+    served = Served(tmp_path)
+    try:
+        assert "The folder workflows/ of the setting `definitions` is not there." in served.log
+        aside.rename(tmp_path / "workflows")
+        until(lambda: "+ task build" in served.log)
+        (tmp_path / "workflows" / "daily.py").write_text(DAILY.replace("rows > 0", "rows > 5"))
+        until(lambda: "its rule is now orders.where('rows > 5') & refunds" in served.log)
+        assert served.log.count("↻") == 2
+    finally:
+        assert served.stop() == 0
 
 
 def test_reads_work_without_the_service_and_writes_say_that_it_is_down(tmp_path: Path, say: Say) -> None:

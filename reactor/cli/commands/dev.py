@@ -5,15 +5,14 @@ from rich.markup import escape
 from reactor.cli import options, out
 from reactor.cli.commands.run import Host, Port
 from reactor.cli.project import definitions_of, settings_of
+from reactor.cli.saves import Saves
 from reactor.cli.serve import run_loop, serve
 from reactor.model.errors import DefinitionError
 from reactor.project.changes import changes
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
+from reactor.service.clock import SystemClock
 from reactor.web.runner import Runner
-
-DEBOUNCE = 50
-"""Milliseconds in which several saves count as one."""
 
 
 def command(
@@ -38,24 +37,26 @@ def command(
 
 async def reload_on_save(settings: Settings, definitions: Definitions, runner: Runner, as_json: bool) -> None:
     """A file that cannot be loaded leaves the last good definitions at work, and is told."""
-    from watchfiles import PythonFilter, awatch  # noqa: PLC0415 - `reactor run` can do without
+    saves = Saves(settings.root, settings.definitions, definitions.digests, SystemClock())
 
-    folders = [settings.root / name for name in settings.definitions if (settings.root / name).is_dir()]
-    async for _ in awatch(*folders, watch_filter=PythonFilter(), debounce=DEBOUNCE, step=DEBOUNCE):
+    async def saved() -> None:
+        nonlocal definitions
         try:
             fresh = definitions_of(settings)
         except DefinitionError as error:
-            _tell(
-                {"reloaded": False, "error": str(error)},
-                as_json,
-                f"[red]✕[/] {escape(str(error))}\n  The last good definitions go on.",
-            )
-            continue
+            text = f"[red]✕[/] {escape(str(error))}\n  The last good definitions go on."
+            _tell({"reloaded": False, "error": str(error)}, as_json, text)
+            return
+        if fresh.digests == definitions.digests:  # a mistake was taken back: the sources need not stop for it
+            _tell({"reloaded": False, "changes": []}, as_json, "[green]✓[/] the files are again those that are at work")
+            return
         said = changes(definitions.graph, fresh.graph)
         await runner.reload(fresh)
-        definitions = fresh
+        definitions, saves.known = fresh, fresh.digests
         shown = "\n".join(f"  {escape(s)}" for s in (*said, *(f"warning: {w}" for w in fresh.warnings)))
         _tell({"reloaded": True, "changes": said}, as_json, f"[green]↻[/] loaded again\n{shown}".rstrip())
+
+    await saves.run(saved)
 
 
 def _tell(data: dict[str, object], as_json: bool, markup: str) -> None:

@@ -17,7 +17,7 @@ from reactor.cli.project import ask, definitions_of, settings_of
 from reactor.model.errors import NotFound, ReactorError, Unreachable
 from reactor.model.source import Mqtt, Webhook
 from reactor.project.config import Settings
-from reactor.sources.kafka.settings import KafkaSettings
+from reactor.sources.kafka.settings import kafka_settings
 from reactor.sources.mqtt.settings import MqttSettings
 from reactor.sources.webhooks.keys import secrets_of
 from reactor.store.base import Reader
@@ -107,7 +107,7 @@ def _disk(settings: Settings) -> tuple[str, str]:
 
 
 def _kafka(settings: Settings) -> tuple[str, str]:
-    kafka = KafkaSettings(**settings.kafka.model_dump())
+    kafka = kafka_settings(settings.kafka.model_dump())
     if kafka.embedded:
         return "ok", "topics are embedded: read from the project's own database"
     kafka.ssl_context()

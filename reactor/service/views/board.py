@@ -209,6 +209,21 @@ def _needed_keys(graph: Graph, node: Node, asset: AssetName, partition: str) -> 
     return fine.between(unit.begin(key), unit.end(key))
 
 
+def above(graph: Graph, asset: AssetName, partition: PartitionKey) -> dict[AssetName, list[PartitionKey]]:
+    """The slot and every slot that it is made of, by asset, makers' inputs before what is made of them."""
+    order = in_order(graph, asset)
+    found: dict[AssetName, set[str]] = {name: set() for name in order}
+    found[asset].add(partition)
+    for name in reversed(order):
+        maker = graph.makers.get(name)
+        if maker is None:
+            continue
+        for source in inputs_of(graph, name):
+            for key in found[name]:
+                found[source].update(_needed_keys(graph, graph.nodes[maker], source, key))
+    return {name: [PartitionKey(k) for k in sorted(found[name])] for name in order}
+
+
 def totals(rows: Iterable[Row]) -> Mapping[str, int]:
     """How many slots are in each state, and how many are late."""
     cells = [c for row in rows for c in row.cells]

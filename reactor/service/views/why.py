@@ -65,17 +65,17 @@ class _Asked:
 
     async def cell(self, asset: AssetName, partition: PartitionKey) -> Cell:
         """The state of the slot, judged like the board's, with everything above it."""
-        for name in board.in_order(self.graph, asset):
+        for name, wanted in board.above(self.graph, asset, partition).items():
             await board.read(self.reader, self.graph, self.known, name, board.HOURS * 2)
-            await self._read_one(name, partition)
-            for key in board.keys(self.graph, self.known, name, self.now, board.HOURS * 2):
+            for key in wanted:
+                await self._read_one(name, key)
+            newest = board.keys(self.graph, self.known, name, self.now, board.HOURS * 2)
+            for key in dict.fromkeys((*newest, *wanted)):
                 board.judge(self.graph, self.known, name, key, self.now)
-            if self.graph.assets[name].partitions == self.graph.assets[asset].partitions:
-                board.judge(self.graph, self.known, name, partition, self.now)
         return self.known.cells[asset, partition]
 
     async def _read_one(self, name: AssetName, partition: PartitionKey) -> None:
-        """The very slot that is asked about may be older than those that a board shows."""
+        """The slots that are asked about may be older than those that a board shows."""
         slot = await self.reader.slot(name, partition)
         if slot is not None:
             self.known.slots[name, partition] = slot

@@ -183,6 +183,8 @@ class FileSource:
             self._unreadable(error)
             return
         self._readable(look, everything)
+        if look.trouble and not everything:
+            self._hint(None)  # whether it is one file or the whole folder that cannot be read, only a scan can tell
         for number, sighting in enumerate(look.found, start=1):
             self._inventory.observe(sighting)
             if number % BATCH == 0:

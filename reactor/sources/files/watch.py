@@ -75,6 +75,7 @@ class Watch:
         self._call(partial(self._end, error))
 
     def _notices(self) -> None:
+        os.scandir(self._root).close()  # one that may not be listed would be watched without a notice, for ever
         identity, beat = self._identity(), self._clock.now()
         notices = watch(
             self._root, watch_filter=None, debounce=GROUP_MS, step=STEP_MS, rust_timeout=BEAT_MS, yield_on_timeout=True,

@@ -7,6 +7,7 @@ on.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -28,6 +29,8 @@ from reactor.sources.kafka.records import raw_events
 from reactor.sources.kafka.setup import Setup
 from reactor.sources.kafka.watch import Watch
 
+log = logging.getLogger(__name__)
+
 MOST = 2_000
 """Records in one batch, at most."""
 IDLE_SECONDS = 0.5
@@ -38,6 +41,8 @@ REVOKE_SECONDS = 8.0
 (`REBALANCE_MS`).
 """
 CATCH_UP = SECOND // 5
+GROUP_SECONDS = 2.0
+"""How long the group is asked where it stands, which is for people alone."""
 
 
 class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's classes are not typed
@@ -54,6 +59,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
         self._polled_at = self._watched_at = self._now()
         self.trouble: tuple[Condition, str | None] | None = (Condition.CONNECTING, None)
         """What is wrong with the connection, where something is."""
+        self.moved = ""
+        """That the group stands elsewhere than the ledger, until the group is told."""
         self._consumer: AIOKafkaConsumer
         self._watch: Watch
 
@@ -81,6 +88,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
         assigned = self._consumer.assignment()
         known = {TopicPartition(self._topic, n): at for n, at in offsets.items()}
         await self._consumer.commit({tp: at for tp, at in known.items() if tp in assigned})
+        self.moved = ""
         for number, at in offsets.items():
             if number in self._partitions.all:
                 self._partitions.all[number].committed = at
@@ -118,6 +126,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
 
     async def _place(self) -> None:
         new = self._partitions.unplaced() if self._joined else []
+        if new:
+            await self._compare([p for p in new if p.settled and p.durable > 0])
         for partition in new:
             generation = self._generation
             first = await self._first(partition)
@@ -134,6 +144,20 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's cl
                 self._pending.append(self._batch(partition, first, ()))
         if new:
             self._partitions.was_read = True
+
+    async def _compare(self, partitions: Sequence[Partition]) -> None:
+        """The group's offsets are for lag tools and are never read from; somebody who moved them will look for the reason here."""
+        asked = {self._tp(p): p for p in partitions}
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                found = await self._consumer._coordinator.fetch_committed_offsets(list(asked))
+        except (KafkaError, OSError, TimeoutError):
+            return
+        stands = [(p, found[tp].offset) for tp, p in asked.items() if tp in found and found[tp].offset >= 0]
+        lanes = [f"{p.lane} at {at} instead of {p.durable}" for p, at in stands if at != p.durable]
+        if lanes:
+            self.moved = trouble.moved(self._setup.settings.group, lanes)
+            log.warning("%s", self.moved)
 
     async def _first(self, partition: Partition) -> int:
         if partition.next >= 0:

@@ -4,10 +4,11 @@ files.
 
 import re
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from reactor.model.errors import ConfigError
 
@@ -135,6 +136,27 @@ class KafkaSettings(BaseModel):  # type: ignore[explicit-any]  # pydantic's own 
                 files = f"{self.ssl_certfile} and {self.ssl_keyfile}"
                 raise ConfigError(_unreadable("kafka.ssl_certfile / ssl_keyfile", files, error)) from error
         return context
+
+
+def kafka_settings(values: Mapping[str, object]) -> KafkaSettings:
+    """The settings, or in sentences what is wrong with them.
+
+    Raises:
+        ConfigError: a value cannot be right, or two of them do not belong together.
+    """
+    try:
+        return KafkaSettings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_wrong(dict(each)) for each in error.errors())) from error
+
+
+def _wrong(problem: Mapping[str, object]) -> str:
+    """What we wrote ourselves names its setting; what pydantic wrote is given its name."""
+    message, place = str(problem["msg"]), problem["loc"]
+    if message.startswith("Value error, "):
+        return message.removeprefix("Value error, ")
+    name = ".".join(map(str, place)) if isinstance(place, tuple) else ""
+    return f"The setting kafka.{name} cannot be right: {message}"
 
 
 def _no_password() -> str:

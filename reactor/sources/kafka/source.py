@@ -111,7 +111,8 @@ class KafkaSource:
     def _detail(self) -> str:
         ours = sorted(p.number for p in self._partitions.all.values() if p.placed)
         text = f"partitions {', '.join(map(str, ours))}" if ours else "no partition is assigned to this node"
-        return f"{text}; {self._commit_error}" if self._commit_error else text
+        moved = self._session.moved if self._session is not None else ""
+        return "; ".join(part for part in (text, self._commit_error, moved) if part)
 
     def _say(self, condition: Condition, error: str | None = None) -> None:
         if condition is not self._condition:

@@ -126,3 +126,13 @@ def corrupt(lane: str, offset: int, error: BaseException) -> str:
         "not know. They are not skipped; it is tried again by itself. Check the brokers' disks, or the producer's "
         "compression."
     )
+
+
+def moved(group: str, lanes: list[str]) -> str:
+    """`lanes`: each with where it stands in the ledger and in the group."""
+    named = "; ".join(lanes[:3]) + (f" and {len(lanes) - 3} more" if len(lanes) > 3 else "")
+    return (
+        f"The offsets of the consumer group {group!r} are not where the ledger stands: {named}. A service that was killed before it could tell "
+        "the group leaves them so, and so does somebody who resets them. The ledger counts: reading goes on where it stands, nothing is read "
+        "twice or left out, and the group is told with the next record. To have an effect again, use `reactor runs again`."
+    )
