@@ -62,6 +62,13 @@ class State:
         taken, self.changes = self.changes, Changes()
         return taken
 
+    def forget_cache(self, most: int) -> None:
+        """Drops the slots, or the waits, where there are more: all but those that were changed since the last commit are in the store."""
+        if len(self.slots) > most:
+            self.slots = dict(self.changes.slots)
+        if len(self.waits) > most:
+            self.waits = dict(self.changes.waits)
+
     def slot(self, asset: AssetName, partition: PartitionKey) -> Slot:
         """The slot; it must have been loaded."""
         return self.slots[asset, partition]
