@@ -70,13 +70,13 @@ class Asset(Condition):
             ValueError: the partition is not one of this asset's, or the evidence is no JSON or larger than 16 KiB.
         """
         key = self.partition(partition)
-        facts = {**(evidence or {}), **more}
+        facts = {**evidence, **more} if evidence else more
         try:
             body = evidence_json(facts)
         except ValueError as error:
             raise ValueError(f"The evidence for {self.name} cannot be kept: {error}.") from error
         when = None if at is None else instant(at)
-        return Ready(AssetName(self.name), key, facts, Status(status), when, body)
+        return Ready(AssetName(self.name), key, facts, status if type(status) is Status else Status(status), when, body)
 
     def partition(self, key: str | None) -> PartitionKey:
         """The key as a partition of this asset. Raises ValueError with the reason where it is none."""

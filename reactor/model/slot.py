@@ -23,7 +23,7 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
     """Its deadline, where that passed with nothing there."""
 
 
-class Wait(msgspec.Struct, frozen=True):
+class Wait(msgspec.Struct, frozen=True, gc=False):
     """What one rule has collected for one key so far. `generation` is the number of starts that it has led to."""
 
     task: TaskName

@@ -139,19 +139,20 @@ class Clerk:
 
     def _step_ready(self, source: SourceName, lane: Lane, judged: Judged, now: Instant) -> None:
         for sensor, ready, traceparent in judged.ready:
+            raw = judged.event
             event = Readiness(
-                seq=self.state.take_seq(),
-                id=EventId(judged.event.id or f"{lane}@{judged.event.position}"),
-                asset=ready.asset,
-                partition=ready.partition,
-                status=ready.status,
-                evidence=ready.body or evidence_json(ready.evidence),
-                arrived=now,
-                at=ready.at if ready.at is not None else now,
-                source=source,
-                lane=lane,
-                position=judged.event.position,
-                by=SensorName(sensor),
+                self.state.take_seq(),
+                EventId(raw.id or f"{lane}@{raw.position}"),
+                ready.asset,
+                ready.partition,
+                ready.status,
+                ready.body or evidence_json(ready.evidence),
+                now,
+                ready.at if ready.at is not None else now,
+                source,
+                lane,
+                raw.position,
+                SensorName(sensor),
                 traceparent=traceparent,
             )
             step(self.graph, self.state, event, now, self._ids)
