@@ -144,9 +144,9 @@ class Assembly:
     ) -> None:
         self.settings, self.definitions = settings, definitions
         self.clock: Clock = clock if clock is not None else SystemClock()
-        self.ids = SystemIds()
         self.store = SqliteStore(settings.database)
         self.telemetry, self._metrics = make_telemetry(settings)
+        self.ids = SystemIds(traces=self.telemetry.traces)
         self.logs = FileLogs(settings.log_dir, self.clock)
         self.process = Process(
             self.clock,

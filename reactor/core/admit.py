@@ -10,7 +10,7 @@ REMEMBERED = 7 * 86_400 * 1_000_000
 """Microseconds for which an event's id is remembered."""
 
 
-class Judged(msgspec.Struct):
+class Judged(msgspec.Struct, gc=False):
     """One raw event with what its sensors made of it."""
 
     event: RawEvent
@@ -31,19 +31,18 @@ class Admitted(msgspec.Struct):
 
 def admit(judged: Sequence[Judged], seen: set[str]) -> Admitted:
     """Counts each raw event exactly once. One that made readiness for one sensor and died in another counts as ready; its dead letter is kept too."""
-    found = Admitted([])
+    fresh: list[Judged] = []
     here = set(seen)
+    ready = dead = 0
     for one in judged:
-        if one.event.id and one.event.id in here:
-            found.duplicate += 1
-            continue
-        if one.event.id:
-            here.add(one.event.id)
-        found.judged.append(one)
+        id = one.event.id
+        if id:
+            if id in here:
+                continue
+            here.add(id)
+        fresh.append(one)
         if one.ready:
-            found.ready += 1
+            ready += 1
         elif one.dead:
-            found.dead += 1
-        else:
-            found.ignored += 1
-    return found
+            dead += 1
+    return Admitted(fresh, ready, len(fresh) - ready - dead, len(judged) - len(fresh), dead)

@@ -5,6 +5,7 @@ An index from an asset to the rules that name it: the cost of an event grows wit
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from reactor.core.plan import Plan, Term, compile_plan
 from reactor.model.asset import Accepted, Asset
@@ -31,9 +32,13 @@ class Node:
     """Its key is a partition: never two runs of one at once, and later requests merge."""
     digest: str
 
-    @property
+    @cached_property
     def name(self) -> TaskName:
         return self.task.name
+
+    @cached_property
+    def outputs(self) -> tuple[AssetName, ...]:
+        return tuple(AssetName(a.name) for a in self.task.outputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +57,14 @@ class Graph:
     """Assets whose schema is looked at, with what was declared; None: what was accepted last."""
     warnings: tuple[str, ...] = ()
 
+    @cached_property
+    def unlimited(self) -> frozenset[TaskName]:
+        """Tasks that no limit holds back: nothing is counted for them."""
+        free = [
+            n for n in self.nodes.values() if n.task.limit is None and self.workflows[n.task.workflow].limit is None
+        ]
+        return frozenset(n.name for n in free)
+
     def owner_of(self, asset: AssetName) -> str:
         """The asset's owner, else its maker's, else that of a task that waits for it."""
         known = self.assets.get(asset)
@@ -68,9 +81,11 @@ class Graph:
         """What the rule is evaluated for when this term's asset announces this partition. Empty: it cannot be told."""
         rule = node.plan.rule
         if rule.key_field is not None:
-            value = (fields or {}).get(rule.key_field)
+            value = fields.get(rule.key_field) if fields is not None else None
+            if type(value) is str:
+                return (WaitKey(value),)
             return () if value is None or isinstance(value, (dict, list)) else (WaitKey(_text(value)),)
-        if term.asset.startswith(SCHEDULE):
+        if term.scheduled:
             return _tick_keys(node.partitions, partition)
         if node.partitions is None:
             return (NO_KEY,)

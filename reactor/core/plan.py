@@ -7,10 +7,11 @@ A plan numbers its operands; a wait holds items by operand and a plan's tree is 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
-from reactor.model.condition import All, AnyOf, AtLeast, Condition, Operand, Rule
+from reactor.model.condition import SCHEDULE, All, AnyOf, AtLeast, Condition, Operand, Rule
 from reactor.model.events import Dispose, Item, Json
 from reactor.model.filter import Evaluate, compile_filter, matches
 from reactor.model.ids import AssetName, Instant, PartitionKey, WaitKey
@@ -34,9 +35,13 @@ class Term:
     fine: TimePartitions | None = None
     """For a roll-up: how the asset itself is cut."""
 
-    @property
+    @cached_property
     def asset(self) -> AssetName:
         return self.operand.asset
+
+    @cached_property
+    def scheduled(self) -> bool:
+        return self.asset.startswith(SCHEDULE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +56,13 @@ class Plan:
     again: Again
     digest: str
 
-    @property
+    @cached_property
     def needs_evidence(self) -> bool:
         return self.rule.key_field is not None or any(t.evaluate for t in self.terms)
+
+    @cached_property
+    def rolls_up(self) -> bool:
+        return any(t.needed is not None for t in self.terms)
 
     def terms_of(self, asset: AssetName) -> tuple[Term, ...]:
         return tuple(t for t in self.terms if t.asset == asset)
@@ -150,15 +159,25 @@ def feed(plan: Plan, wait: Wait, fresh: tuple[Item, ...], now: Instant) -> Fed:
             tuple((i, Dispose.RECORDED, "the task ran for this key; it only records new versions") for i in fresh[:1]),
         )
     kept, gone = _collect(plan, wait.items, fresh)
-    since = wait.since if wait.items and any(not i.used for i in wait.items) else now
+    since = wait.since if _holds_fresh(wait.items) else now
     if not plan.holds(present(plan, wait.key, kept)):
         return Fed(Wait(wait.task, wait.key, wait.generation, kept, since, plan.digest), gone)
     return _fire(plan, wait, kept, gone, since)
 
 
+def _holds_fresh(items: tuple[Item, ...]) -> bool:
+    """One of them has not had its start yet."""
+    for item in items:  # noqa: SIM110 - `any` costs more than all that it asks
+        if not item.used:
+            return True
+    return False
+
+
 def _collect(plan: Plan, items: tuple[Item, ...], fresh: tuple[Item, ...]) -> tuple[tuple[Item, ...], tuple[Gone, ...]]:
     if not items:
         return fresh, ()
+    if len(fresh) == 1 and not _touches(plan, fresh[0], items):
+        return (*items, fresh[0]), ()
     kept: list[Item] = []
     gone: list[Gone] = []
     oldest = fresh[0].at - plan.rule.window if plan.rule.window is not None else None
@@ -176,6 +195,16 @@ def _collect(plan: Plan, items: tuple[Item, ...], fresh: tuple[Item, ...]) -> tu
     return tuple(kept), tuple(left.values())
 
 
+def _touches(plan: Plan, new: Item, items: tuple[Item, ...]) -> bool:
+    """Whether it can displace any of them: all are of other operands where not, and no window closes behind them."""
+    if plan.rule.window is not None:
+        return True
+    for item in items:  # noqa: SIM110 - as above
+        if item.operand == new.operand:
+            return True
+    return False
+
+
 def _displaced(plan: Plan, item: Item, fresh: tuple[Item, ...], oldest: int | None) -> tuple[Dispose, str] | None:
     if oldest is not None and item.at < oldest:
         return Dispose.EXPIRED, f"older than the rule's window when event {fresh[0].event} came"
@@ -191,6 +220,10 @@ def _displaced(plan: Plan, item: Item, fresh: tuple[Item, ...], oldest: int | No
 def present(plan: Plan, key: WaitKey, items: tuple[Item, ...]) -> int:
     """The mask of the operands for which enough has come."""
     mask = 0
+    if not plan.rolls_up:
+        for item in items:
+            mask |= 1 << item.operand
+        return mask
     rolled: dict[int, set[PartitionKey]] | None = None
     for item in items:
         if plan.terms[item.operand].needed is None:

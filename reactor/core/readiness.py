@@ -30,6 +30,8 @@ from reactor.model.ports import Ids
 from reactor.model.run import Run
 from reactor.model.slot import Slot
 
+OK = Status.OK
+
 
 def accept(graph: Graph, state: State, event: Readiness, now: Instant, ids: Ids) -> None:
     """The event takes its place in the ledger: one disposition for each rule that names its asset, now or later."""
@@ -42,7 +44,7 @@ def accept(graph: Graph, state: State, event: Readiness, now: Instant, ids: Ids)
             return
     consumers = graph.consumers.get(event.asset, ())
     state.changes.offered.append((event.seq, len(consumers)))
-    if event.status is not Status.OK:
+    if event.status is not OK:
         for node, _ in consumers:
             state.dispose(event, node.name, Dispose.STATUS, f"the event says {event.status}", now)
         state.changes.versions.append((event.seq, 0))
@@ -113,19 +115,19 @@ def offer(
                 continue
         keys = graph.keys(node, term, event.partition, fields)
         why = why if keys else f"there is no field {node.plan.rule.key_field!r} to tell its key by"
+        item = Item(
+            term.index,
+            event.seq,
+            event.id,
+            event.asset,
+            event.partition,
+            version,
+            now,
+            event.evidence,
+            event.traceparent,
+        )
         for key in keys:
-            item = Item(
-                term.index,
-                event.seq,
-                event.id,
-                event.asset,
-                event.partition,
-                version,
-                now,
-                event.evidence,
-                event.traceparent,
-            )
-            taken[key] = (*taken.get(key, ()), item)
+            taken[key] = (*taken[key], item) if key in taken else (item,)
     if not taken:
         state.dispose(event, node.name, Dispose.FILTERED, why, now)
     for key, items in taken.items():
@@ -135,9 +137,11 @@ def offer(
 def _collect(
     graph: Graph, state: State, node: Node, key: WaitKey, items: tuple[Item, ...], now: Instant, ids: Ids
 ) -> None:
-    if state.waits[node.name, key].plan != node.plan.digest:
+    place = (node.name, key)
+    wait = state.waits[place]
+    if wait.plan != node.plan.digest and wait.items:
         migrate(graph, state, node, key, now, ids)
-    wait = state.waits[node.name, key]
+        wait = state.waits[place]
     fresh = not wait.items and not wait.generation  # else its key was looked at before
     wrong = node.partitions.refuse(key) if fresh and node.partitions is not None else None
     if wrong is not None:

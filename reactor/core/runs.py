@@ -14,6 +14,9 @@ from reactor.model.outcome import CancelRun, Ending, Lost, Outcome, RetryDue, Ru
 from reactor.model.ports import Ids
 from reactor.model.run import TRANSITIONS, Attempt, Move, Reason, Run, RunState
 
+QUEUED, RUNNING, START, SUCCEED = RunState.QUEUED, RunState.RUNNING, Move.START, Move.SUCCEED
+SUCCEEDED = Ending.SUCCEEDED
+"""By names of their own, as every run asks for them: to look a member up in its enum costs as much as a call."""
 LOST_AT_MOST = 5
 """Engines that may die under one run before it is taken for the cause."""
 
@@ -32,8 +35,7 @@ def request(
     if queued is not None:
         _merge(state, node, state.runs[queued], inputs, generation, now)
         return
-    last = inputs[-1]
-    trigger = max(inputs, key=lambda i: i.seq) if len(inputs) > 1 else last
+    trigger, since = _span(inputs)
     again = generation > 1 and node.plan.again == "rerun"
     run = Run(
         id=ids.run(now),
@@ -41,11 +43,11 @@ def request(
         workflow=node.task.workflow,
         key=key,
         generation=generation,
-        state=RunState.QUEUED,
+        state=QUEUED,
         reason=Reason.NEW_VERSION if again else Reason.INPUTS,
         inputs=inputs,
         created=now,
-        waited_since=min([i.at for i in inputs if not i.used]),
+        waited_since=since,
         order=state.take_order(),
         limit_key=_limit_key(node, key, inputs),
         digest=node.digest,
@@ -55,12 +57,24 @@ def request(
     _admit(graph, state, node, run, now, ids)
 
 
+def _span(inputs: tuple[Item, ...]) -> tuple[Item, Instant]:
+    """The input that came last, and the time of the first that has not had its start yet."""
+    last, first = inputs[-1], None
+    for item in inputs:
+        if item.seq > last.seq:
+            last = item
+        if not item.used and (first is None or item.at < first):
+            first = item.at
+    assert first is not None, "a start has an input that is new"
+    return last, first
+
+
 def _admit(graph: Graph, state: State, node: Node | None, run: Run, now: Instant, ids: Ids) -> None:
     """A queued run begins at once where it may; else it waits, behind its partition or for a place."""
     place = (run.task, run.key)
     by_partition = node is not None and node.by_partition
     free = not by_partition or place not in state.busy
-    if free and (run.task, run.limit_key) not in state.queue and state.has_room(graph, run):
+    if free and (not state.queue or (run.task, run.limit_key) not in state.queue) and state.has_room(graph, run):
         start(graph, state, run, now, ids)
         return
     state.put_run(run)
@@ -98,10 +112,10 @@ def _limit_key(node: Node, key: WaitKey, inputs: tuple[Item, ...]) -> str:
 def start(graph: Graph, state: State, run: Run, now: Instant, ids: Ids) -> None:
     """The next attempt begins: with a number and a fencing token that no attempt before it had."""
     node = graph.nodes.get(run.task)
-    was_running = run.state is RunState.RUNNING
+    was_running = run.state is RUNNING
     begun = replace(
         run,
-        state=moved(run, Move.START),
+        state=moved(run, START),
         attempt=run.attempt + 1,
         token=run.token + 1,
         started=run.started if run.started is not None else now,
@@ -127,13 +141,11 @@ def on_outcome(graph: Graph, state: State, outcome: Outcome, now: Instant, ids: 
     An outcome that carries an older token than the run holds, or that comes for a run that is closed, is refused: it changes nothing.
     """
     run = state.runs.get(outcome.run)
-    if run is None or run.state is not RunState.RUNNING or outcome.token != run.token:
+    if run is None or run.state is not RUNNING or outcome.token != run.token:
         return None
     attempt = _attempt(run, outcome)
-    if outcome.ending is Ending.SUCCEEDED:
-        return _close(
-            graph, state, replace(run, state=moved(run, Move.SUCCEED), ended=now, error=None), attempt, now, ids
-        )
+    if outcome.ending is SUCCEEDED:
+        return _close(graph, state, replace(run, state=moved(run, SUCCEED), ended=now, error=None), attempt, now, ids)
     if outcome.ending is Ending.CANCELLED or run.cancel_asked is not None:
         why = run.cancel_asked or outcome.error
         _close(graph, state, replace(run, state=moved(run, Move.CANCEL), ended=now, error=why), attempt, now, ids)
@@ -185,7 +197,7 @@ def _give_up_partition(graph: Graph, state: State, run: Run, now: Instant, ids: 
 
 def _fill(graph: Graph, state: State, run: Run, now: Instant, ids: Ids) -> None:
     """Starts what waits for the places that a run gave back, oldest first."""
-    while True:
+    while state.queue:
         best: Run | None = None
         for group in _groups(graph, state, run):
             head = state.runs[next(iter(state.queue[group]))]
@@ -218,7 +230,7 @@ def on_retry_due(graph: Graph, state: State, due: RetryDue, now: Instant, ids: I
 def on_lost(graph: Graph, state: State, lost: Lost, now: Instant, ids: Ids) -> None:
     """The engine died under a running attempt: it is offered again, with a higher token, and does not count as a failure."""
     run = state.runs.get(lost.run)
-    if run is None or run.state is not RunState.RUNNING or run.token != lost.token:
+    if run is None or run.state is not RUNNING or run.token != lost.token:
         return
     attempt = Attempt(
         run.id,
@@ -257,7 +269,7 @@ def on_cancel(graph: Graph, state: State, ask: CancelRun, now: Instant, ids: Ids
     if run is None:
         return f"Run {ask.run} is over already, or there is none."
     why = f"cancelled by {ask.by}" + (f": {ask.reason}" if ask.reason else "")
-    if run.state is RunState.RUNNING:
+    if run.state is RUNNING:
         state.put_run(replace(run, cancel_asked=why))
         state.changes.commands.append(CancelAttempt(run.id, run.token, why))
         return None
@@ -271,7 +283,7 @@ def on_cancel(graph: Graph, state: State, ask: CancelRun, now: Instant, ids: Ids
 
 def on_resumed(graph: Graph, state: State, now: Instant, ids: Ids) -> None:
     """Limits may have been loosened, and tasks removed, since these runs were queued: what has room now begins, oldest first."""
-    for run in sorted((r for r in state.runs.values() if r.state is RunState.QUEUED), key=lambda r: r.order):
+    for run in sorted((r for r in state.runs.values() if r.state is QUEUED), key=lambda r: r.order):
         if run.id in state.queue.get((run.task, run.limit_key), ()) and state.has_room(graph, run):
             state.dequeue(run)
             start(graph, state, run, now, ids)
@@ -328,8 +340,13 @@ def _alert_failed(graph: Graph, state: State, run: Run, now: Instant) -> None:
     state.changes.commands.append(alert)
 
 
-def child(parent: str | None, ids: Ids) -> str:
-    """A new span's W3C trace context: in its parent's trace, else in a new one."""
+def child(parent: str | None, ids: Ids) -> str | None:
+    """A new span's W3C trace context: in its parent's trace, else in a new one. The parent's own, or none, where nobody collects spans."""
+    return new_span(parent, ids) if ids.traces else parent
+
+
+def new_span(parent: str | None, ids: Ids) -> str:
+    """A span's trace context, whoever looks at it."""
     if parent is None:
         return f"00-{ids.trace()}-{ids.span()}-01"
     return f"{parent[:36]}{ids.span()}{parent[52:]}"
@@ -338,6 +355,7 @@ def child(parent: str | None, ids: Ids) -> str:
 __all__ = [
     "RunId",
     "child",
+    "new_span",
     "on_again",
     "on_cancel",
     "on_lost",

@@ -65,17 +65,24 @@ class State:
         taken, self.changes = self.changes, Changes()
         return taken
 
+    def forget_cache(self, most: int) -> None:
+        """Drops the slots, or the waits, where there are more: all but those that were changed since the last commit are in the store."""
+        if len(self.slots) > most:
+            self.slots = dict(self.changes.slots)
+        if len(self.waits) > most:
+            self.waits = dict(self.changes.waits)
+
     def slot(self, asset: AssetName, partition: PartitionKey) -> Slot:
         """The slot; it must have been loaded."""
         return self.slots[asset, partition]
 
     def put_slot(self, slot: Slot) -> None:
-        self.slots[slot.asset, slot.partition] = slot
-        self.changes.slots[slot.asset, slot.partition] = slot
+        key = (slot.asset, slot.partition)
+        self.slots[key] = self.changes.slots[key] = slot
 
     def put_wait(self, wait: Wait) -> None:
-        self.waits[wait.task, wait.key] = wait
-        self.changes.waits[wait.task, wait.key] = wait
+        place = (wait.task, wait.key)
+        self.waits[place] = self.changes.waits[place] = wait
 
     def put_shape(self, shape: Shape) -> None:
         self.shapes[shape.asset] = shape
@@ -130,6 +137,8 @@ class State:
 
     def count(self, graph: Graph, run: Run, by: int) -> None:
         """A run takes its places, or gives them back."""
+        if run.task in graph.unlimited:
+            return
         for pool, _ in pools(graph, run):
             left = self.active.get(pool, 0) + by
             if left:
@@ -138,7 +147,7 @@ class State:
                 self.active.pop(pool, None)
 
     def has_room(self, graph: Graph, run: Run) -> bool:
-        return all(self.active.get(pool, 0) < limit for pool, limit in pools(graph, run))
+        return run.task in graph.unlimited or all(self.active.get(pool, 0) < limit for pool, limit in pools(graph, run))
 
 
 def pools(graph: Graph, run: Run) -> list[tuple[Pool, int]]:

@@ -31,11 +31,12 @@ class Attempt:
     thread.
     """
 
-    __slots__ = ("_desk", "_report", "_sink", "_timer", "asked", "job", "task", "work")
+    __slots__ = ("_desk", "_report", "_sink", "_timer", "asked", "job", "key", "task", "work")
 
     def __init__(self, desk: "Desk", job: Job, task: Task, report: Report) -> None:
         self.job = job
         self.task = task
+        self.key = (job.run, job.token)
         self.asked: Judged | None = None
         """What it will answer, whatever it does: it was told to stop."""
         self.work: asyncio.Future[None] | None = None
@@ -43,10 +44,6 @@ class Attempt:
         self._report = report
         self._sink: LogSink | None = None
         self._timer: asyncio.Task[None] | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.job.run, self.job.token
 
     @property
     def answered(self) -> bool:

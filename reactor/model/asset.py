@@ -107,13 +107,14 @@ class Asset(Condition):
             ValueError: the partition is not one of this asset's, or the evidence is no JSON or larger than 16 KiB.
         """
         key = self.partition(partition)
-        facts = {**(evidence or {}), **more}
+        facts = {**evidence, **more} if evidence else more
         try:
             body = evidence_json(facts)
         except ValueError as error:
             raise ValueError(f"The evidence for {self.name} cannot be kept: {error}.") from error
         when = None if at is None else instant(at)
-        return Ready(AssetName(self.name), key, facts, Status(status), when, body, shape=schema)
+        told = status if type(status) is Status else Status(status)
+        return Ready(AssetName(self.name), key, facts, told, when, body, schema)
 
     def changed(self, change: Json) -> Ready:
         """The shape of this asset's source is another one now: what a sensor of schema changes says. `change` is the `SchemaChange` that it was

@@ -9,7 +9,7 @@ from reactor.model.ids import Instant, Owner, RunId
 from reactor.model.run import Attempt, Run
 
 
-class StartAttempt(msgspec.Struct, frozen=True):
+class StartAttempt(msgspec.Struct, frozen=True, gc=False):
     """Hand this attempt of this run to its executor."""
 
     run: Run
@@ -50,14 +50,14 @@ class Alert(msgspec.Struct, frozen=True):
     at: Instant
 
 
-class Noted(msgspec.Struct, frozen=True):
+class Noted(msgspec.Struct, frozen=True, gc=False):
     """An attempt ended. For the traces and the counters; nothing waits for it."""
 
     run: Run
     attempt: Attempt
 
 
-class Announced(msgspec.Struct, frozen=True):
+class Announced(msgspec.Struct, frozen=True, gc=False):
     """A slot got a new version. For live views, the traces and the counters."""
 
     readiness: Readiness

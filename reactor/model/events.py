@@ -199,7 +199,7 @@ class RawEvent(msgspec.Struct, gc=False):
     """Set where the source itself could not make a payload of it (a 10 MB record, a file that vanished)."""
 
 
-class Ready(msgspec.Struct, frozen=True):
+class Ready(msgspec.Struct, frozen=True, gc=False):
     """A sensor's answer: this cut of this asset has arrived. Made with `Asset.ready`."""
 
     asset: AssetName
@@ -237,8 +237,13 @@ def evidence_json(evidence: Mapping[str, Json]) -> bytes:
     return body
 
 
+_FLAT = frozenset({str, int, float, bool, type(None)})
+
+
 def depth(value: Json) -> int:
     """How deep a value is nested; one more than the limit stands for all that is deeper."""
+    if type(value) is dict and _FLAT.issuperset(map(type, value.values())):
+        return 1  # most evidence is flat
     layer, depth = [value], 0
     while layer and depth <= DEPTH_LIMIT:
         layer = [
@@ -251,7 +256,7 @@ def depth(value: Json) -> int:
     return depth
 
 
-class Readiness(msgspec.Struct, frozen=True):
+class Readiness(msgspec.Struct, frozen=True, gc=False):
     """A readiness event with everything that the ledger keeps of it. Stored whole."""
 
     seq: int
@@ -319,7 +324,7 @@ class Dispose(StrEnum):
     """The rule is gone from the definitions; its wait was closed."""
 
 
-class Disposition(msgspec.Struct, frozen=True):
+class Disposition(msgspec.Struct, frozen=True, gc=False):
     """One line of the ledger: event `seq`, for rule `task` (empty: for the asset as a whole), ended so."""
 
     seq: int

@@ -11,7 +11,7 @@ from reactor.model.events import Json
 from reactor.model.ids import Instant, RunId, TaskName, WorkflowName
 
 
-class InputView(msgspec.Struct, frozen=True):
+class InputView(msgspec.Struct, frozen=True, gc=False):
     """One input of a run: exactly the version that its start was frozen with."""
 
     asset: str
@@ -22,7 +22,7 @@ class InputView(msgspec.Struct, frozen=True):
     evidence: Mapping[str, Json]
 
 
-class Job(msgspec.Struct, frozen=True):
+class Job(msgspec.Struct, frozen=True, gc=False):
     """Everything that may travel to another process for one attempt: plain data, JSON either way."""
 
     run: RunId

@@ -19,7 +19,7 @@ class Ending(StrEnum):
     """The process that ran it was killed, or ended without an answer."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What an executor answers for one attempt, after its checks."""
 
     run: RunId

@@ -302,6 +302,8 @@ class Dynamic(Partitions):
             return "an empty key is no partition."
         if len(key) > KEY_LIMIT:
             return f"the key has {len(key)} characters; {KEY_LIMIT} are allowed."
+        if key.isprintable():
+            return None
         return "the key has a control character in it." if _FORBIDDEN.search(key) else None
 
     def describe(self) -> str:

@@ -21,6 +21,10 @@ class Clock(Protocol):
 class Ids(Protocol):
     """Names for new things. None of them is ever given twice."""
 
+    @property
+    def traces(self) -> bool:
+        """Whether anybody collects spans. Where nobody does, no trace begins here, and those that come in are handed through as they are."""
+
     def run(self, now: Instant) -> RunId:
         """Sorts by time."""
 

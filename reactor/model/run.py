@@ -73,7 +73,7 @@ class Reason(StrEnum):
     MANUAL = "manual"
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True, gc=False):
     """One task, for one key, for one frozen set of inputs.
 
     `id` is also the idempotency key: it stays the same over all attempts. `token` is the fencing token: it grows with every
@@ -120,7 +120,7 @@ class Run(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One try of a run, as it ended."""
 
     run: RunId
@@ -138,7 +138,7 @@ class Attempt(msgspec.Struct, frozen=True):
     traceparent: str | None = None
 
 
-class CheckResult(msgspec.Struct, frozen=True):
+class CheckResult(msgspec.Struct, frozen=True, gc=False):
     """What one check said of what one attempt made."""
 
     check: str

@@ -59,7 +59,7 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
     """What came last and may not pass; `version` is what was accepted before it."""
 
 
-class Wait(msgspec.Struct, frozen=True):
+class Wait(msgspec.Struct, frozen=True, gc=False):
     """What one rule has collected for one key so far. `generation` is the number of starts that it has led to."""
 
     task: TaskName

@@ -12,6 +12,8 @@ from reactor.model.outcome import Ending, Outcome
 from reactor.model.ports import Clock
 from reactor.model.run import Run
 
+_decode = msgspec.json.Decoder().decode
+
 
 class Dispatch:
     """Hands attempts out. Decides nothing."""
@@ -36,7 +38,7 @@ class Dispatch:
                 run, f"Task {run.task!r} is not defined any more. Define it again and try the run again, or leave it."
             )
             return
-        job = job_of(run, node.partitions is not None, tuple(a.name for a in node.task.outputs), node.task.timeout)
+        job = job_of(run, node.partitions is not None, node.outputs, node.task.timeout)
         self._executors[node.task.executor].submit(job, node.task, self._report)
 
     def cancel(self, command: CancelAttempt) -> None:
@@ -50,19 +52,16 @@ class Dispatch:
 def job_of(run: Run, partitioned: bool, outputs: tuple[str, ...], timeout: int | None) -> Job:
     """The attempt that this run has begun, as plain data."""
     return Job(
-        run=run.id,
-        task=run.task,
-        workflow=run.workflow,
-        key=run.key,
-        partition=run.key if partitioned else "",
-        attempt=run.attempt,
-        token=run.token,
-        inputs=tuple(
-            InputView(i.asset, i.partition, i.version, i.event, i.at, msgspec.json.decode(i.evidence))
-            for i in run.inputs
-        ),
-        outputs=outputs,
-        timeout=timeout,
-        traceparent=run.attempt_traceparent,
-        waited_since=run.waited_since,
+        run.id,
+        run.task,
+        run.workflow,
+        run.key,
+        run.key if partitioned else "",
+        run.attempt,
+        run.token,
+        tuple([InputView(i.asset, i.partition, i.version, i.event, i.at, _decode(i.evidence)) for i in run.inputs]),
+        outputs,
+        timeout,
+        run.attempt_traceparent,
+        run.waited_since,
     )

@@ -1,8 +1,9 @@
 """The engine: drain what is there, load what it touches, step, write one transaction, act.
 
 One loop owns the state; everything else hands it work and waits. Nothing is acknowledged, started or told before the transaction that holds
-the reason is durable (G1, G4). What comes in during a commit is the next transaction: idle, it is one small commit; under load, the cost of an
-event falls with the batch.
+the reason is durable (G1, G4). What comes in during a commit is stepped through meanwhile, and is the next transaction: idle, it is one small
+commit; under load, the cost of an event falls with the batch, and the processor decides while the disk writes. A commit that fails for good
+takes the draft behind it along: nothing of either was acknowledged, and the next engine begins from what is durable.
 """
 
 import asyncio
@@ -10,34 +11,31 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from reactor.core.admit import Admitted, Judged, admit
+from reactor.core.admit import Judged
 from reactor.core.graph import Graph
 from reactor.core.state import State
-from reactor.core.step import Needs, fill, needs, needs_of_ready, step
-from reactor.model.commands import Alert, AlertKind, Announced, CancelAttempt, Command, Noted, SetTimer, StartAttempt
+from reactor.model.commands import Alert, Announced, CancelAttempt, Command, Noted, SetTimer, StartAttempt
 from reactor.model.errors import ReactorError, StoreBusy, StoreFull, Unreachable
-from reactor.model.events import Readiness, encode_payload, evidence_json
-from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceName
-from reactor.model.outcome import Lost, Resumed, StepEvent
+from reactor.model.outcome import Lost, Resumed, RunAgain, StepEvent
 from reactor.model.ports import Clock, Ids
 from reactor.model.run import RunState
-from reactor.service.work import STOPPED, Acts, Arrival, Ask, Labels, let_go, nothing, put_also, put_changes
-from reactor.store.base import Kept, LaneAt, Move, Restored, Span, Transaction, Writer
+from reactor.service.draft import Clerk, Draft
+from reactor.service.work import STOPPED, Acts, Arrival, Ask, Labels, let_go, nothing
+from reactor.store.base import Found, LaneAt, Restored, Transaction, Writer
 from reactor.telemetry.base import Counted
 
 log = logging.getLogger(__name__)
 
 CHANGES_AT_MOST = 2_000
 """Events of one transaction: a backlog in one piece would turn into tails of a tenth of a second."""
+BITE = 500
+"""Events that are stepped through before the loop turns once."""
 CACHE_AT_MOST = 200_000
 """Slots, or waits, that are kept in memory between commits."""
 RUNNING_AT_MOST = 10_000
 """Attempts under way, above which no more data is taken in: what waits then waits in its source."""
 OPEN_AT_MOST = 200_000
 """Open runs, above which no more data is taken in."""
-OURSELVES = SourceName("reactor")
-DEAD_LETTERS = Lane("dead letters")
-"""Readiness out of a retried dead letter stands in this lane: its first arrival was accounted for where it came from."""
 FULL_DISK_WAIT = 2_000_000
 """Microseconds between two tries to write to a full disk."""
 DRAINED = "drained"
@@ -48,13 +46,11 @@ class Engine:
     """See the file's head. `start` once, `run` until `stop`."""
 
     def __init__(self, graph: Graph, writer: Writer, clock: Clock, ids: Ids, labels: Labels = nothing) -> None:
-        self.graph = graph
-        self.state = State()
-        self.lanes: dict[tuple[str, str], LaneAt] = {}
+        self._clerk = Clerk(graph, ids)
         self.meta: dict[str, str] = {}
         self.trouble: str | None = None
         """Why it cannot write at present; None where it can."""
-        self._writer, self._clock, self._ids, self._label = writer, clock, ids, labels
+        self._writer, self._clock, self._label = writer, clock, labels
         self.on_append: Callable[[Mapping[str, int]], None] = lambda appended: None
         """Told of embedded topics that grew."""
         self._epoch = 0
@@ -64,9 +60,25 @@ class Engine:
         self._stopping = False
         self._over = False
         self._next_graph: Graph | None = None
-        self._told_dead: dict[SensorName, int] = {}
         self._running = 0
         self._acts: Acts | None = None
+        self._draft = Draft(0)
+        self._flown = Draft(0)
+        """What is on its way to the disk; empty where nothing is."""
+        self._flight: asyncio.Task[None] | None = None
+
+    @property
+    def graph(self) -> Graph:
+        return self._clerk.graph
+
+    @property
+    def state(self) -> State:
+        return self._clerk.state
+
+    @property
+    def lanes(self) -> dict[tuple[str, str], LaneAt]:
+        """Where each lane will stand once all that was decided is durable."""
+        return self._clerk.lanes
 
     # --- its life
 
@@ -88,26 +100,24 @@ class Engine:
 
     def _restore(self, restored: Restored) -> None:
         self._epoch = restored.epoch
-        self.state = State(restored.next_seq, restored.next_order)
-        self.state.adopt(self.graph, restored.open_runs)
-        self.state.shapes = {s.asset: s for s in restored.shapes}
-        self.lanes = {(at.source, at.lane): at for at in restored.lanes}
+        self._draft, self._flown = Draft(self._epoch), Draft(self._epoch)
+        self._clerk.restore(restored)
         self.meta = restored.meta
 
     async def run(self) -> None:
         """Works until `stop` was called and nothing is left. Raises where going on could break a promise; nobody waits for it then."""
-        arrivals: list[Arrival] = []
-        asks: list[Ask] = []
         try:
-            while not (self._stopping and not self._wake.is_set()):
+            while not (self._stopping and self._at_rest and not self._wake.is_set()):
                 await self._wake.wait()
                 self._wake.clear()
-                while work := self._take():
-                    arrivals, asks = work
-                    await self._commit(arrivals, asks)
+                await self._work()
         finally:
             self._over = True
-            let_go([*arrivals, *self._arrivals], [*asks, *self._asks])
+            if self._flight is not None:
+                self._flight.cancel()
+            for draft in (self._flown, self._draft):
+                draft.let_go()
+            let_go(self._arrivals, self._asks)
 
     def stop(self, *, drained: bool = False) -> None:
         """`drained`: nobody was killed; the next engine may read that attempts were left to it on purpose."""
@@ -123,12 +133,8 @@ class Engine:
 
     def _turn_to(self, graph: Graph) -> None:
         """Arrivals that wait were judged by sensors that are gone: nothing of them was acknowledged, so their source hands them over again."""
-        runs = list(self.state.runs.values())
-        self.graph, self._next_graph = graph, None
-        shapes = self.state.shapes
-        self.state = State(self.state.next_seq, self.state.next_order)
-        self.state.adopt(graph, runs)
-        self.state.shapes = shapes
+        self._clerk.turn_to(graph)
+        self._next_graph = None
         let_go(self._arrivals, ())
         self._arrivals.clear()
         if self._acts is not None:
@@ -180,158 +186,80 @@ class Engine:
         return self.trouble
 
     def _take(self) -> tuple[list[Arrival], list[Ask]] | None:
+        """What is stepped through next. None: nothing is there, the draft is full, or what comes next has to wait until all is durable."""
         if self._next_graph is not None:
+            if not self._at_rest:
+                return None
             self._turn_to(self._next_graph)
+        count, most = self._draft.size, min(self._draft.size + BITE, CHANGES_AT_MOST)
         asks: list[Ask] = []
-        count = 0
-        while self._asks and count < CHANGES_AT_MOST:
+        while self._asks and count < most and (self._at_rest or not _looks_back(self._asks[0])):
             asks.append(self._asks.popleft())
             count += len(asks[-1].events) + 1
         arrivals: list[Arrival] = []
-        while self._arrivals and count < CHANGES_AT_MOST and self.paused is None:
+        while self._arrivals and count < most and self.paused is None:
             arrivals.append(self._arrivals.popleft())
             count += len(arrivals[-1].judged) + 1
         return (arrivals, asks) if arrivals or asks else None
 
-    # --- one transaction
+    # --- one transaction after the other
 
-    async def _commit(self, arrivals: list[Arrival], asks: list[Ask]) -> None:
+    async def _work(self) -> None:
+        """Steps through what is there, one bite after the other, while the transaction before is on its way to the disk."""
+        while True:
+            self._launch()
+            bite = self._take()
+            if bite is None:
+                return
+            if self._flight is not None:
+                await asyncio.sleep(0)  # it begins, or what it made durable is acted on
+            try:
+                await self._step(*bite)
+            except BaseException:
+                let_go(*bite)
+                raise
+
+    async def _step(self, arrivals: list[Arrival], asks: list[Ask]) -> None:
+        """Into the draft. What is on its way is not in the store yet: its slots and waits are in the cache, and its ids are looked at here."""
+        clerk, draft, under_way = self._clerk, self._draft, self._flown.seen
         now = self._clock.now()
-        seen = await self._load_seen(arrivals)
-        admitted = [(a, _admit(a, seen)) for a in arrivals]
-        await self._load([a for _, a in admitted], asks)
-        tx = Transaction(epoch=self._epoch)
-        refusals = [self._step_ask(ask, tx, now) for ask in asks]
-        counted = [self._step_arrival(arrival, found, tx, now) for arrival, found in admitted]
-        changes = self.state.take_changes()
-        put_changes(changes, tx)
-        self._label("before-commit")
-        await self._write(tx)
-        self._label("after-commit")
-        for ask, refusal in zip(asks, refusals, strict=True):
-            if ask.answer is not None and not ask.answer.done():
-                ask.answer.set_result(refusal)
-        for arrival in arrivals:
-            if not arrival.done.done():
-                arrival.done.set_result(None)
-        self._label("after-ack")
-        self._act(changes.commands, counted)
-        self._forget_cache()
-
-    async def _load_seen(self, arrivals: list[Arrival]) -> dict[str, set[str]]:
-        """The ids of these events that had their effect before, by source."""
-        wanted = [(a.batch.source, j.event.id) for a in arrivals for j in a.judged if j.event.id]
-        seen: dict[str, set[str]] = {}
-        for source, event in await self._writer.load_seen(wanted) if wanted else ():
-            seen.setdefault(source, set()).add(event)
-        return seen
-
-    async def _load(self, admitted: list[Admitted], asks: list[Ask]) -> None:
-        wanted = Needs()
-        for found in admitted:
-            for judged in found.judged:
-                for _, ready, _ in judged.ready:
-                    needs_of_ready(self.graph, ready, wanted)
+        touched, wanted = clerk.wanted(arrivals, asks)
+        found = await self._writer.load(wanted) if wanted else Found()
+        clerk.fill(touched, found)
         for ask in asks:
-            for event in ask.events:
-                needs(self.graph, self.state, event, wanted)
-            for _, ready, _ in ask.judged.ready if ask.judged is not None else ():
-                needs_of_ready(self.graph, ready, wanted)
-        slots = [key for key in wanted.slots if key not in self.state.slots]
-        waits = [key for key in wanted.waits if key not in self.state.waits]
-        fill(
-            self.state,
-            wanted,
-            await self._writer.load_slots(slots) if slots else [],
-            await self._writer.load_waits(waits) if waits else [],
-        )
-        if wanted.closed:
-            for run in await self._writer.load_runs(list(wanted.closed)):
-                self.state.closed[run.id] = run
+            clerk.ask(ask, draft, now)
+        found.seen.update(pair for pair in wanted.seen if pair in under_way)
+        for arrival in arrivals:
+            clerk.arrival(arrival, found.seen, draft, now)
+        clerk.state.closed.clear()
 
-    def _step_ask(self, ask: Ask, tx: Transaction, now: Instant) -> str | None:
-        refusal = None
-        for event in ask.events:
-            refusal = step(self.graph, self.state, event, now, self._ids)
-        if ask.judged is not None:
-            self._step_ready(OURSELVES, DEAD_LETTERS, ask.judged, now)
-        if ask.also is not None and refusal is None:  # what was refused was not done, and no log says so
-            put_also(ask.also, tx)
-        return refusal
+    def _launch(self) -> None:
+        """Sends the draft on its way, where none is on it. Raises what the one before failed of: that ends the engine, and the draft with it."""
+        if self._flight is not None:
+            if not self._flight.done():
+                return
+            self._flight.result()
+            self._flight, self._flown = None, Draft(self._epoch)
+        if not self._draft.size:
+            return
+        self.state.forget_cache(CACHE_AT_MOST)
+        self._draft.seal(self.state.take_changes())
+        self._flown, self._draft = self._draft, Draft(self._epoch)
+        self._flight = asyncio.create_task(self._commit(self._flown), name="commit")
+        self._flight.add_done_callback(lambda _: self._wake.set())
 
-    def _step_arrival(self, arrival: Arrival, found: Admitted, tx: Transaction, now: Instant) -> Counted:
-        batch = arrival.batch
-        for judged in found.judged:
-            self._step_ready(batch.source, batch.lane, judged, now)
-            tx.dead.extend(judged.dead)
-        self._account(arrival, found, tx, now)
-        return Counted(batch.source, batch.lane, found.ready, found.ignored, found.duplicate, found.dead, now)
+    @property
+    def _at_rest(self) -> bool:
+        """Everything that was decided is durable."""
+        return self._flight is None and not self._draft.size
 
-    def _step_ready(self, source: SourceName, lane: Lane, judged: Judged, now: Instant) -> None:
-        for sensor, ready, traceparent in judged.ready:
-            event = Readiness(
-                seq=self.state.take_seq(),
-                id=EventId(judged.event.id or f"{lane}@{judged.event.position}"),
-                asset=ready.asset,
-                partition=ready.partition,
-                status=ready.status,
-                evidence=ready.body or evidence_json(ready.evidence),
-                arrived=now,
-                at=ready.at if ready.at is not None else now,
-                source=source,
-                lane=lane,
-                position=judged.event.position,
-                by=SensorName(sensor),
-                traceparent=traceparent,
-                held=ready.held,
-                schema=ready.schema,
-            )
-            step(self.graph, self.state, event, now, self._ids)
-
-    def _account(self, arrival: Arrival, found: Admitted, tx: Transaction, now: Instant) -> None:
-        """The lane moves, and its span of the ledger says what became of every position in it."""
-        batch = arrival.batch
-        gap = batch.until - batch.first - len(arrival.judged)
-        span = Span(
-            batch.source,
-            batch.lane,
-            batch.first,
-            batch.until,
-            found.ready,
-            found.ignored,
-            found.duplicate,
-            found.dead,
-            gap,
-            now,
-        )
-        known = (batch.source, batch.lane) in self.lanes
-        tx.moves.append(Move(span, batch.cursor, first_time=not known))
-        self.lanes[batch.source, batch.lane] = LaneAt(batch.source, batch.lane, batch.until, batch.cursor)
-        tx.seen.extend((batch.source, j.event.id, now) for j in found.judged if j.event.id)
-        tx.states.extend(arrival.states)
-        tx.files.extend(batch.files)
-        if batch.keep:
-            tx.kept.extend(
-                Kept(batch.source, batch.lane, j.event.position, j.event.id, now, encode_payload(j.event.payload))
-                for j in found.judged
-            )
-        if found.dead:
-            self._alert_dead(arrival, now)
-
-    def _alert_dead(self, arrival: Arrival, now: Instant) -> None:
-        """One alert an hour and sensor, however many events die."""
-        hour = now // 3_600_000_000
-        for sensor in sorted({d.sensor for j in arrival.judged for d in j.dead}):
-            if self._told_dead.get(SensorName(sensor)) == hour:
-                continue
-            self._told_dead[SensorName(sensor)] = hour
-            first = next(d for j in arrival.judged for d in j.dead if d.sensor == sensor)
-            reason = first.reason.rstrip(".")
-            text = f"events of {arrival.batch.source} went to the dead letters: {reason}. See `reactor dead list`."
-            key = f"dead/{sensor}/{hour}"
-            alert = Alert(key, AlertKind.DEAD_LETTER, Owner(""), sensor, text, now)
-            self.state.changes.alerts.append(alert)
-            self.state.changes.commands.append(alert)
+    async def _commit(self, draft: Draft) -> None:
+        self._label("before-commit")
+        await self._write(draft.tx)
+        self._label("after-commit")
+        draft.answer()
+        self._label("after-ack")
+        self._act(draft.commands, draft.counted)
 
     async def _write(self, tx: Transaction) -> None:
         """Commits. A full disk is waited for: nothing was acknowledged, so nothing is lost, and the sources stand still meanwhile.
@@ -378,21 +306,8 @@ class Engine:
                 case Alert():
                     acts.alert(command)
         acts.told(announced, noted, counted)
-        if self._arrivals:
-            self._wake.set()
-
-    def _forget_cache(self) -> None:
-        """Everything in the caches is durable between two commits, so they may be dropped whole."""
-        if len(self.state.slots) > CACHE_AT_MOST:
-            self.state.slots.clear()
-        if len(self.state.waits) > CACHE_AT_MOST:
-            self.state.waits.clear()
-        self.state.closed.clear()
 
 
-def _admit(arrival: Arrival, seen: dict[str, set[str]]) -> Admitted:
-    """Two arrivals of one transaction may hold the same event too, so what the first admitted counts as seen for the second."""
-    before = seen.setdefault(arrival.batch.source, set())
-    found = admit(arrival.judged, before)
-    before.update(j.event.id for j in found.judged if j.event.id)
-    return found
+def _looks_back(ask: Ask) -> bool:
+    """It asks for a run that is closed, and that the store has to know as closed."""
+    return any(isinstance(event, RunAgain) for event in ask.events)

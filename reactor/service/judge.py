@@ -9,14 +9,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from reactor.core.admit import Judged
 from reactor.core.graph import Graph
-from reactor.core.runs import child
+from reactor.core.runs import new_span
 from reactor.executors.pool import DaemonPool
 from reactor.model.events import DeadLetter, RawEvent, Ready, encode_payload
 from reactor.model.ids import Instant, SensorName
@@ -41,14 +40,17 @@ class SensorStuck(Exception):
     """A plain sensor hangs so often that its source cannot go on without leaking threads."""
 
 
-@dataclass
-class _Result:
+class _Result(msgspec.Struct, gc=False):
     """What one sensor said of one event."""
 
     ready: Sequence[Ready] = ()
     dead: DeadLetter | None = None
     began: Instant = Instant(0)
     ended: Instant = Instant(0)
+
+
+_NOTHING = _Result()
+"""The answer to most events: one for all of them."""
 
 
 class _Work(Generic[T]):
@@ -123,14 +125,15 @@ class SourceJudge:
         return Judged(batch.events[0], ready, [result.dead] if result.dead is not None else []), states
 
     def _row(self, batch: Batch, event: RawEvent, row: Sequence[_Result], sensed: list[Sensed]) -> Judged:
-        ready: list[tuple[str, Ready, str | None]] = []
-        dead: list[DeadLetter] = []
+        judged = Judged(event)
         for call, result in zip(self.calls, row, strict=True):
+            if result is _NOTHING:
+                continue
             if result.dead is not None:
-                dead.append(result.dead)
+                judged.dead = [*judged.dead, result.dead]
             elif result.ready:
-                ready.extend(self._traced(batch, event, call, result, sensed))
-        return Judged(event, ready, dead)
+                judged.ready = [*judged.ready, *self._traced(batch, event, call, result, sensed)]
+        return judged
 
     def _traced(
         self, batch: Batch, event: RawEvent, call: Call, result: _Result, sensed: list[Sensed]
@@ -139,9 +142,9 @@ class SourceJudge:
         name = call.sensor.name
         if not self._telemetry.traces:
             return [(name, r, event.traceparent) for r in result.ready]
-        process = child(event.traceparent, self._ids)
-        span = child(process, self._ids)
-        found = [(name, r, child(span, self._ids)) for r in result.ready]
+        process = new_span(event.traceparent, self._ids)
+        span = new_span(process, self._ids)
+        found = [(name, r, new_span(span, self._ids)) for r in result.ready]
         sensed.append(
             Sensed(
                 batch.source,
@@ -193,11 +196,15 @@ class SourceJudge:
         return result
 
     def _ask_plain(self, call: Call, batch: Batch, event: RawEvent) -> _Result:
-        result = _Result(began=self._clock.now() if self._telemetry.traces else Instant(0))
+        traced = self._telemetry.traces
+        result = _Result(began=self._clock.now()) if traced else _Result()
         for attempt in range(1, TRIES + 1):
             try:
                 ready = ready_of(self._graph, call.ask(event))
-                call.keep_state()
+                if call.wants_state:
+                    call.keep_state()
+                if not ready:
+                    return _NOTHING
                 result.ready = ready
                 break
             except USERS_ERRORS as error:
@@ -205,7 +212,7 @@ class SourceJudge:
                 if attempt == TRIES or not _worth_trying_again(error):
                     result.dead = self._dead(batch, event, call.sensor.name, _reason(error), _trace(error), call)
                     break
-        if result.began:
+        if traced:
             result.ended = self._clock.now()
         return result
 

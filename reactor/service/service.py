@@ -26,7 +26,7 @@ from reactor.service.ticks import hidden_sensors
 from reactor.service.timers import JUDGED, Timers
 from reactor.service.work import Labels, nothing
 from reactor.sources.base import Condition, Health, Source
-from reactor.store.base import Reader, Transaction, Writer
+from reactor.store.base import Reader, Transaction, Wanted, Writer
 from reactor.telemetry.base import Counted, Telemetry
 
 log = logging.getLogger(__name__)
@@ -243,7 +243,8 @@ class Service:
             self._readers[name] = asyncio.create_task(intake.run(), name=f"intake {name}")
 
     async def _seen(self, source: SourceName, ids: Sequence[str]) -> set[str]:
-        return {i for _, i in await self._parts.writer.load_seen([(source, i) for i in ids])}
+        found = await self._parts.writer.load(Wanted(seen=[(source, i) for i in ids]))
+        return {i for _, i in found.seen}
 
     async def _stop_reading(self, names: Sequence[SourceName]) -> None:
         stopping = [asyncio.ensure_future(self.intakes[n].source.stop()) for n in names]

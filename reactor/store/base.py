@@ -5,7 +5,7 @@ refused whole (`Fenced`) where a lane does not stand at the position that the ba
 Only the engine commits; anybody may read. `tests/store/` holds one suite that every keeper passes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -149,6 +149,28 @@ class Restored(msgspec.Struct):
     shapes: list[Shape] = msgspec.field(default_factory=list)
 
 
+class Wanted(msgspec.Struct):
+    """The keys of what a stretch of events can touch, and the engine does not have in memory."""
+
+    seen: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    """(scope, event id) pairs."""
+    slots: list[tuple[AssetName, PartitionKey]] = msgspec.field(default_factory=list)
+    waits: list[tuple[TaskName, WaitKey]] = msgspec.field(default_factory=list)
+    runs: list[RunId] = msgspec.field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.seen or self.slots or self.waits or self.runs)
+
+
+class Found(msgspec.Struct):
+    """Those of the wanted things that exist."""
+
+    seen: set[tuple[str, str]] = msgspec.field(default_factory=set)
+    slots: list[Slot] = msgspec.field(default_factory=list)
+    waits: list[Wait] = msgspec.field(default_factory=list)
+    runs: list[Run] = msgspec.field(default_factory=list)
+
+
 class RunFilter(msgspec.Struct, frozen=True):
     """Which runs a list shows, newest first. `before` is the `order` of the last one of the page before."""
 
@@ -165,15 +187,8 @@ class Writer(Protocol):
     async def restore(self, holder: str) -> Restored:
         """Takes the lease and reads what is open. Raises StoreBusy where another engine holds it."""
 
-    async def load_slots(self, keys: Sequence[tuple[AssetName, PartitionKey]]) -> list[Slot]:
-        """Those of the slots that exist."""
-
-    async def load_waits(self, keys: Sequence[tuple[TaskName, WaitKey]]) -> list[Wait]:
-        """Those of the waits that exist."""
-
-    async def load_runs(self, ids: Sequence[RunId]) -> list[Run]: ...
-    async def load_seen(self, ids: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Those of the (scope, id) pairs that were seen before."""
+    async def load(self, wanted: Wanted) -> Found:
+        """What is durable of it, all in one go. Does not wait for a commit that is under way, and may or may not see what that one writes."""
 
     async def load_files(self, source: SourceName) -> list[FileSeen]:
         """Every file that a file source remembers."""

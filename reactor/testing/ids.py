@@ -8,6 +8,8 @@ from reactor.model.ids import Instant, RunId
 class CountedIds:
     """`reactor.model.ports.Ids`. Without a seed, chance is always the middle: jitter then changes nothing."""
 
+    traces = True
+
     def __init__(self, seed: int | None = None) -> None:
         self._runs = self._spans = 0
         self._chance = None if seed is None else random.Random(f"ids {seed}")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -25,7 +24,7 @@ from reactor.model.workflow import Task
 from reactor.service.commands import Commands
 from reactor.service.service import Parts, Service
 from reactor.sources.base import Batch, Condition, Health, LaneStart, Source
-from reactor.store.base import Transaction
+from reactor.store.base import Found, Transaction, Wanted
 from reactor.store.memory import Ledger, MemoryReader, MemoryStore, audit
 from reactor.telemetry.nothing import Nothing
 from reactor.testing.ids import CountedIds
@@ -147,9 +146,9 @@ class Disk(MemoryStore):
         self.load_gate.set()
         self.commits: list[Transaction] = []
 
-    async def load_slots(self, keys: Any) -> Any:
+    async def load(self, wanted: Wanted) -> Found:
         await self.load_gate.wait()
-        return await super().load_slots(keys)
+        return await super().load(wanted)
 
     async def commit(self, transaction: Transaction) -> Mapping[str, int]:
         await self.gate.wait()

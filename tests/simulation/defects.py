@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from reactor.service.intake import Intake
 from reactor.service.judge import SourceJudge
 from reactor.service.service import Service
 from reactor.sources.base import Batch
-from reactor.store.base import Restored, Transaction
+from reactor.store.base import Found, Restored, Transaction, Wanted
 from tests.simulation.disk import DiskWriter
 from tests.simulation.world import World
 
@@ -80,8 +80,10 @@ class NoQueue(DiskWriter):
 class NoMemory(DiskWriter):
     """Ids that were seen are not found again."""
 
-    async def load_seen(self, ids: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        return set()
+    async def load(self, wanted: Wanted) -> Found:
+        found = await super().load(wanted)
+        found.seen = set()
+        return found
 
 
 class LostWaits(DiskWriter):

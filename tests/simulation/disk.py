@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reactor.model.commands import Alert
@@ -18,7 +18,7 @@ from reactor.model.ids import AssetName, Instant, PartitionKey, RunId, SensorNam
 from reactor.model.run import OPEN, Attempt, Run
 from reactor.model.seen import FileSeen
 from reactor.model.slot import Slot, Wait
-from reactor.store.base import Audit, LaneAt, Restored, Span, Transaction
+from reactor.store.base import Audit, Found, LaneAt, Restored, Span, Transaction, Wanted
 
 
 @dataclass
@@ -69,20 +69,17 @@ class DiskWriter:
             dict(p.meta),
         )
 
-    async def load_slots(self, keys: Sequence[tuple[AssetName, PartitionKey]]) -> list[Slot]:
+    async def load(self, wanted: Wanted) -> Found:
         await self._spin()
-        return [self._p.slots[k] for k in keys if k in self._p.slots]
-
-    async def load_waits(self, keys: Sequence[tuple[TaskName, WaitKey]]) -> list[Wait]:
+        p = self._p
+        found = Found(
+            {i for i in wanted.seen if i in p.seen},
+            [p.slots[k] for k in wanted.slots if k in p.slots],
+            [p.waits[k] for k in wanted.waits if k in p.waits],
+            [p.runs[i] for i in wanted.runs if i in p.runs],
+        )
         await self._spin()
-        return [self._p.waits[k] for k in keys if k in self._p.waits]
-
-    async def load_runs(self, ids: Sequence[RunId]) -> list[Run]:
-        return [self._p.runs[i] for i in ids if i in self._p.runs]
-
-    async def load_seen(self, ids: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        await self._spin()
-        return {i for i in ids if i in self._p.seen}
+        return found
 
     async def load_files(self, source: SourceName) -> list[FileSeen]:
         return []

@@ -177,6 +177,8 @@ class World:
 class Life:
     """One process."""
 
+    traces = True
+
     def __init__(self, world: World, loop: SimLoop, last: bool) -> None:
         self.world, self.loop, self.last = world, loop, last
         self.writer = world._writer(world.platter, world.rng)

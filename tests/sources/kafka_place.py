@@ -25,6 +25,8 @@ from tests.sources.proxy import Proxy
 class PlainIds:
     """Ids for tests that look at none. Chance is always the same."""
 
+    traces = False
+
     def __init__(self) -> None:
         self._next = itertools.count(1)
 

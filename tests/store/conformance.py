@@ -41,6 +41,7 @@ from reactor.store.base import (
     Span,
     TopicRecord,
     Transaction,
+    Wanted,
     Writer,
 )
 from tests.store.values import (
@@ -198,9 +199,9 @@ class Conformance:
         await one.commit(Transaction(readiness=[e, f], slots=[slot(e), late], waits=[held], runs=[queued]))
         two = (await engine(keeper)).writer
         places = [(ORDERS, PartitionKey(DAY)), (ORDERS, PartitionKey("none")), (AssetName("refunds"), PartitionKey(""))]
-        assert await two.load_slots(places) == [slot(e), late]
-        assert await two.load_waits([(TASK, WaitKey(DAY)), (TASK, WaitKey("none"))]) == [held]
-        assert await two.load_runs([queued.id, RunId("none")]) == [queued]
+        assert (await two.load(Wanted(slots=places))).slots == [slot(e), late]
+        assert (await two.load(Wanted(waits=[(TASK, WaitKey(DAY)), (TASK, WaitKey("none"))]))).waits == [held]
+        assert (await two.load(Wanted(runs=[queued.id, RunId("none")]))).runs == [queued]
 
     async def test_later_entries_of_one_transaction_win(self, keeper: Keeper) -> None:
         one = await engine(keeper)
@@ -215,9 +216,9 @@ class Conformance:
                 states=[SensorState(SensorName("s"), b"1"), SensorState(SensorName("s"), b"2")],
             )
         )
-        assert await one.writer.load_slots([(ORDERS, PartitionKey(DAY))]) == [slot(e, 2)]
-        assert await one.writer.load_waits([(TASK, WaitKey(DAY))]) == [wait(generation=1)]
-        assert await one.writer.load_runs([first.id]) == [last]
+        assert (await one.writer.load(Wanted(slots=[(ORDERS, PartitionKey(DAY))]))).slots == [slot(e, 2)]
+        assert (await one.writer.load(Wanted(waits=[(TASK, WaitKey(DAY))]))).waits == [wait(generation=1)]
+        assert (await one.writer.load(Wanted(runs=[first.id]))).runs == [last]
         assert await one.writer.load_states() == {"s": b"2"}
 
     async def test_thousands_of_keys_are_found_at_once(self, keeper: Keeper) -> None:
@@ -232,11 +233,11 @@ class Conformance:
             )
         )
         asked = [f"p{n}" for n in range(1, 6_001, 2)]
-        slots = await one.writer.load_slots([(ORDERS, PartitionKey(p)) for p in asked])
+        slots = (await one.writer.load(Wanted(slots=[(ORDERS, PartitionKey(p)) for p in asked]))).slots
         assert sorted(s.seq for s in slots) == list(range(1, 3_001, 2))
-        waits = await one.writer.load_waits([(TASK, WaitKey(p)) for p in asked])
+        waits = (await one.writer.load(Wanted(waits=[(TASK, WaitKey(p)) for p in asked]))).waits
         assert sorted(w.items[0].seq for w in waits) == list(range(1, 3_001, 2))
-        seen = await one.writer.load_seen([(SOURCE, f"{LANE}@{n}") for n in range(2_999, 4_000)])
+        seen = (await one.writer.load(Wanted(seen=[(SOURCE, f"{LANE}@{n}") for n in range(2_999, 4_000)]))).seen
         assert seen == {(SOURCE, f"{LANE}@2999"), (SOURCE, f"{LANE}@3000")}
 
     async def test_names_may_hold_any_character(self, keeper: Keeper) -> None:
@@ -253,9 +254,9 @@ class Conformance:
                 seen=[(strange, strange, Instant(1))],
             )
         )
-        assert await one.writer.load_slots([(ORDERS, PartitionKey(strange))]) == [slot(e)]
-        assert await one.writer.load_waits([(TASK, WaitKey(strange))]) == [wait(item(e), key=strange)]
-        assert await one.writer.load_seen([(strange, strange), (strange, "a")]) == {(strange, strange)}
+        assert (await one.writer.load(Wanted(slots=[(ORDERS, PartitionKey(strange))]))).slots == [slot(e)]
+        assert (await one.writer.load(Wanted(waits=[(TASK, WaitKey(strange))]))).waits == [wait(item(e), key=strange)]
+        assert (await one.writer.load(Wanted(seen=[(strange, strange), (strange, "a")]))).seen == {(strange, strange)}
         assert list(await (await keeper.reader()).balance()) == []
 
     async def test_half_a_character_in_an_error_stops_nobody(self, keeper: Keeper) -> None:
@@ -343,7 +344,7 @@ class Conformance:
     async def test_a_run_that_is_tried_again_takes_a_new_place_in_the_queue(self, keeper: Keeper) -> None:
         one = await engine(keeper)
         await one.commit(Transaction(runs=[ended(run(1), RunState.FAILED, 3), run(2)]))
-        again = (await one.writer.load_runs([RunId("run-000001")]))[0]
+        again = (await one.writer.load(Wanted(runs=[RunId("run-000001")]))).runs[0]
         again = msgspec.structs.replace(again, state=RunState.QUEUED, ended=None, order=3)
         await one.commit(Transaction(runs=[again]))
         assert [r.id for r in await (await keeper.reader()).runs(RunFilter())] == ["run-000001", "run-000002"]
@@ -554,7 +555,7 @@ class Conformance:
         assert [r.id for r in await reader.runs(RunFilter())] == [second.id]
         assert await reader.attempts(first.id) == []
         assert [s.readiness.seq for s in await reader.events(None, 9)] == [2]
-        assert await one.writer.load_seen([(SOURCE, "a"), (SOURCE, "b")]) == {(SOURCE, "b")}
+        assert (await one.writer.load(Wanted(seen=[(SOURCE, "a"), (SOURCE, "b")]))).seen == {(SOURCE, "b")}
         assert [(s.first, s.until, s.ready, s.ignored) for s in await reader.spans(None, 9)] == [(0, 4, 2, 1)]
         assert await reader.dead(None, 9) == []
         assert list(await reader.balance()) == []

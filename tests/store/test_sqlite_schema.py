@@ -15,6 +15,7 @@ from reactor.model.commands import AlertKind
 from reactor.model.events import Dispose, Status
 from reactor.model.ids import AssetName, PartitionKey
 from reactor.model.run import TRANSITIONS, Reason, RunState
+from reactor.store.base import Wanted
 from reactor.store.sqlite import SqliteStore, load, look, schema
 from reactor.store.sqlite.db import CHUNKS, _keyed
 from reactor.store.sqlite.forget import OLD_RUNS, OLD_SPANS
@@ -93,7 +94,7 @@ def test_what_a_table_held_is_there_when_it_was_made_anew(tmp_path: Path) -> Non
         schema.migrate(old, schema.migrations(), "old.db")
         assert old.execute("SELECT * FROM disposition").fetchall() == [(7, "t", "filtered", "why", 8)]
         assert old.execute("SELECT * FROM alert").fetchall()[0][:7] == (3, "k", "late", "o", "s", "t", 9)
-        assert load.slots(old, [(AssetName("a"), PartitionKey("p"))])[0].held is None
+        assert load.load(old, Wanted(slots=[(AssetName("a"), PartitionKey("p"))])).slots[0].held is None
         old.execute("INSERT INTO alert (key, kind, owner, subject, text, at) VALUES ('l', 'held', 'o', 's', 't', 9)")
         assert old.execute("SELECT max(id) FROM alert").fetchone() == (4,)
 

@@ -4,7 +4,7 @@ An engine that crashes is one whose `MemoryStore` is simply dropped: the next on
 wake up, is refused by its epoch. There is nothing to close, and no lock: so `restore` never raises StoreBusy.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from reactor.model.events import DeadLetter, Json, Readiness
 from reactor.model.ids import AssetName, Instant, PartitionKey, RunId, SensorName, SourceName, TaskName, WaitKey
@@ -14,6 +14,7 @@ from reactor.model.slot import Slot, Wait
 from reactor.store.base import (
     AlertRow,
     Audit,
+    Found,
     LaneAt,
     Restored,
     RunFilter,
@@ -22,6 +23,7 @@ from reactor.store.base import (
     TopicRecord,
     Transaction,
     Undelivered,
+    Wanted,
 )
 from reactor.store.memory import audit
 from reactor.store.memory.forget import forget
@@ -43,21 +45,15 @@ class MemoryStore:
         numbers = held.epoch, held.next_seq, held.next_order
         return Restored(*numbers, runs, lanes, dict(held.meta), list(held.shapes.values()))
 
-    async def load_slots(self, keys: Sequence[tuple[AssetName, PartitionKey]]) -> list[Slot]:
-        """See `Writer.load_slots`."""
-        return [self.ledger.slots[k] for k in keys if k in self.ledger.slots]
-
-    async def load_waits(self, keys: Sequence[tuple[TaskName, WaitKey]]) -> list[Wait]:
-        """See `Writer.load_waits`."""
-        return [self.ledger.waits[k] for k in keys if k in self.ledger.waits]
-
-    async def load_runs(self, ids: Sequence[RunId]) -> list[Run]:
-        """See `Writer.load_runs`."""
-        return [self.ledger.runs[i] for i in ids if i in self.ledger.runs]
-
-    async def load_seen(self, ids: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        """See `Writer.load_seen`."""
-        return {i for i in ids if i in self.ledger.seen}
+    async def load(self, wanted: Wanted) -> Found:
+        """See `Writer.load`."""
+        held = self.ledger
+        return Found(
+            {pair for pair in wanted.seen if pair in held.seen},
+            [held.slots[k] for k in wanted.slots if k in held.slots],
+            [held.waits[k] for k in wanted.waits if k in held.waits],
+            [held.runs[i] for i in wanted.runs if i in held.runs],
+        )
 
     async def load_files(self, source: SourceName) -> list[FileSeen]:
         """See `Writer.load_files`."""

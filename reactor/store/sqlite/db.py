@@ -4,6 +4,7 @@ A connection hands every statement to SQLite as it stands: it opens no transacti
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Protocol, TypeVar
 
 from reactor.model.events import Json
@@ -40,7 +41,7 @@ def transact(db: Db, work: Callable[[], T]) -> T:
     return result
 
 
-ROWS_AT_ONCE = (1024, 128, 16, 1)
+ROWS_AT_ONCE = (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows that one statement writes. Python's lock is let go of once for each statement: with one row in each, a commit would have to win it back
 thousands of times from an event loop that is busy, which costs milliseconds each."""
 
@@ -48,14 +49,15 @@ thousands of times from an event loop that is busy, which costs milliseconds eac
 def put(db: Db, sql: str, rows: Sequence[Sequence[Value]]) -> None:
     """Writes many rows. The one row of parameters at the end of `sql` is repeated, in a few fixed sizes, so that the compiled statements are used
     again; a statement that does not end with one is run once for each row."""
+    if not sql.endswith(ROW_END):
+        if rows:
+            db.executemany(sql, rows)
+        return
     at = 0
-    if sql.endswith(ROW_END):
-        for size in ROWS_AT_ONCE[:-1]:
-            while len(rows) - at >= size:
-                db.execute(_repeated(sql, size), [value for row in rows[at : at + size] for value in row])
-                at += size
-    if at < len(rows):
-        db.executemany(sql, rows[at:])
+    for size in ROWS_AT_ONCE:
+        while len(rows) - at >= size:
+            db.execute(_repeated(sql, size), list(chain.from_iterable(rows[at : at + size])))
+            at += size
 
 
 def change(db: Db, sql: str, rows: Sequence[Sequence[Value]]) -> None:
@@ -64,7 +66,7 @@ def change(db: Db, sql: str, rows: Sequence[Sequence[Value]]) -> None:
     for size in ROWS_AT_ONCE:
         while len(rows) - at >= size:
             part = rows[at : at + size]
-            db.execute(_keyed(sql, len(part[0]), size), [value for row in part for value in row])
+            db.execute(_keyed(sql, len(part[0]), size), list(chain.from_iterable(part)))
             at += size
 
 

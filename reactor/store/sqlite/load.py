@@ -1,13 +1,10 @@
 """What the engine reads between its commits: one query for a whole batch of keys."""
 
-from collections.abc import Sequence
-
-from reactor.model.events import Json
-from reactor.model.ids import AssetName, Lane, PartitionKey, RunId, SensorName, SourceName, TaskName, WaitKey
-from reactor.model.run import OPEN, Run
+from reactor.model.ids import Lane, SensorName, SourceName, TaskName, WaitKey
+from reactor.model.run import OPEN
 from reactor.model.seen import FileSeen
-from reactor.model.slot import Shape, Slot, Wait
-from reactor.store.base import LaneAt, Restored
+from reactor.model.slot import Shape, Wait
+from reactor.store.base import Found, LaneAt, Restored, Wanted
 from reactor.store.sqlite import rows
 from reactor.store.sqlite.db import Db, select_keyed, transact
 
@@ -44,21 +41,13 @@ def lanes(db: Db) -> list[LaneAt]:
     return [LaneAt(SourceName(s), Lane(n), at, cursor) for s, n, at, cursor in db.execute(LANES).fetchall()]
 
 
-def slots(db: Db, keys: Sequence[tuple[AssetName, PartitionKey]]) -> list[Slot]:
-    return [rows.slot_of(r) for r in select_keyed(db, SLOTS, 2, keys)]
-
-
-def waits(db: Db, keys: Sequence[tuple[TaskName, WaitKey]]) -> list[Wait]:
-    return [rows.wait_of(r) for r in select_keyed(db, WAITS, 2, keys)]
-
-
-def runs(db: Db, ids: Sequence[RunId]) -> list[Run]:
-    return [rows.run_of(r) for r in select_keyed(db, RUNS, 1, [(i,) for i in ids])]
-
-
-def seen(db: Db, ids: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    found: list[Json] = select_keyed(db, SEEN, 2, ids)
-    return set(found)
+def load(db: Db, wanted: Wanted) -> Found:
+    return Found(
+        set(select_keyed(db, SEEN, 2, wanted.seen)),
+        [rows.slot_of(r) for r in select_keyed(db, SLOTS, 2, wanted.slots)],
+        [rows.wait_of(r) for r in select_keyed(db, WAITS, 2, wanted.waits)],
+        [rows.run_of(r) for r in select_keyed(db, RUNS, 1, [(i,) for i in wanted.runs])],
+    )
 
 
 def files(db: Db, source: SourceName) -> list[FileSeen]:

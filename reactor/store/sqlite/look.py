@@ -6,7 +6,7 @@ from reactor.model.events import DeadLetter, Readiness
 from reactor.model.ids import AssetName, PartitionKey, RunId, SourceName, TaskName, WaitKey
 from reactor.model.run import Attempt, Run, RunState
 from reactor.model.slot import Slot, Wait
-from reactor.store.base import AlertRow, Audit, RunFilter, Span, Stored, TopicRecord, Undelivered
+from reactor.store.base import AlertRow, Audit, RunFilter, Span, Stored, TopicRecord, Undelivered, Wanted
 from reactor.store.sqlite import load, rows
 from reactor.store.sqlite.db import Db, Value, select_keyed
 
@@ -62,7 +62,7 @@ def run_counts(db: Db) -> dict[tuple[TaskName, RunState], int]:
 
 
 def slot(db: Db, asset: AssetName, partition: PartitionKey) -> Slot | None:
-    return next(iter(load.slots(db, [(asset, partition)])), None)
+    return next(iter(load.load(db, Wanted(slots=[(asset, partition)])).slots), None)
 
 
 def held(db: Db, limit: int) -> list[Slot]:
@@ -74,7 +74,7 @@ def slots(db: Db, asset: AssetName, limit: int) -> list[Slot]:
 
 
 def wait(db: Db, task: TaskName, key: WaitKey) -> Wait | None:
-    return next(iter(load.waits(db, [(task, key)])), None)
+    return next(iter(load.load(db, Wanted(waits=[(task, key)])).waits), None)
 
 
 def waits(db: Db, task: TaskName, limit: int) -> list[Wait]:

@@ -1,4 +1,7 @@
-"""How the values of the model lie in the tables of the ledger: to a row, and back from one. No pydantic and no reflection on this path."""
+"""How the values of the model lie in the tables of the ledger: to a row, and back from one. No pydantic and no reflection on this path.
+
+An enum's word is its `_value_`: a plain attribute, where `value` is a function in Python.
+"""
 
 from collections.abc import Iterable
 
@@ -79,7 +82,7 @@ def run_row(r: Run) -> tuple[Value, ...]:
         r.task,
         r.workflow,
         r.key,
-        r.reason.value,
+        r.reason._value_,
         r.created,
         r.waited_since,
         r.limit_key,
@@ -93,7 +96,7 @@ def run_row(r: Run) -> tuple[Value, ...]:
 def run_life(r: Run) -> tuple[Value, ...]:
     """What changes with each of its moves, with the id last."""
     return (
-        r.state.value,
+        r.state._value_,
         r.digest,
         r.attempt_traceparent,
         r.started,
@@ -126,7 +129,7 @@ def readiness_row(e: Readiness, version: int, offered: int, leads: bool, places:
         e.id,
         e.asset,
         e.partition,
-        e.status.value,
+        e.status._value_,
         e.evidence,
         e.arrived,
         e.at,
@@ -149,7 +152,7 @@ def readiness_of(row: Row) -> Readiness:
 
 
 def disposition_row(d: Disposition) -> tuple[Value, ...]:
-    return d.seq, d.task, d.outcome.value, d.detail, d.at
+    return d.seq, d.task, d.outcome._value_, d.detail, d.at
 
 
 def disposition_of(row: Row) -> Disposition:

@@ -1,14 +1,13 @@
 """The ledger in a SQLite file, for the engine: `reactor.store.base.Writer`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from reactor.model.errors import ConfigError, ReactorError, StoreCorrupt, StoreFailed
-from reactor.model.ids import AssetName, Instant, PartitionKey, RunId, SensorName, SourceName, TaskName, WaitKey
-from reactor.model.run import Run
+from reactor.model.ids import Instant, SensorName, SourceName, TaskName, WaitKey
 from reactor.model.seen import FileSeen
-from reactor.model.slot import Slot, Wait
-from reactor.store.base import Restored, Transaction
+from reactor.model.slot import Wait
+from reactor.store.base import Found, Restored, Transaction, Wanted
 from reactor.store.sqlite import load
 from reactor.store.sqlite.create import open_ledger
 from reactor.store.sqlite.db import Db, Scrubbed, transact
@@ -26,6 +25,7 @@ class SqliteStore:
         self._path = path.absolute()
         self._lock = EngineLock(self._path)
         self._link: Link | None = None
+        self._loads: Link | None = None
         self._keeper: LogKeeper | None = None
         self._forgetting: Forgetting | None = None
         self._known: Known = {}
@@ -41,6 +41,7 @@ class SqliteStore:
             except BaseException:
                 self._lock.give_back()
                 raise
+        self._loads = self._loads or await Link.open(self._path, read_only=True)
         self._keeper = self._keeper or LogKeeper(self._path, self._link)
         restored = await self._link.run(load.take_lease, holder)
         self._epoch = restored.epoch
@@ -48,21 +49,11 @@ class SqliteStore:
         self._known = {run.id: run for run in restored.open_runs}
         return restored
 
-    async def load_slots(self, keys: Sequence[tuple[AssetName, PartitionKey]]) -> list[Slot]:
-        """See `Writer.load_slots`."""
-        return await self._open().run(load.slots, keys)
-
-    async def load_waits(self, keys: Sequence[tuple[TaskName, WaitKey]]) -> list[Wait]:
-        """See `Writer.load_waits`."""
-        return await self._open().run(load.waits, keys)
-
-    async def load_runs(self, ids: Sequence[RunId]) -> list[Run]:
-        """See `Writer.load_runs`."""
-        return await self._open().run(load.runs, ids)
-
-    async def load_seen(self, ids: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        """See `Writer.load_seen`."""
-        return await self._open().run(load.seen, ids)
+    async def load(self, wanted: Wanted) -> Found:
+        """See `Writer.load`. On a connection of its own, so that it does not stand behind a commit."""
+        self._open()
+        assert self._loads is not None, "opened with the other one"
+        return await self._loads.run(load.load, wanted)
 
     async def load_files(self, source: SourceName) -> list[FileSeen]:
         """See `Writer.load_files`."""
@@ -106,10 +97,11 @@ class SqliteStore:
         try:
             if self._keeper is not None:
                 await self._keeper.close()
-            if self._link is not None:
-                await self._link.close()
+            for link in (self._loads, self._link):
+                if link is not None:
+                    await link.close()
         finally:
-            self._keeper = self._link = None
+            self._keeper = self._link = self._loads = None
             self._lock.give_back()
 
     def _open(self) -> Link:
