@@ -1,0 +1,89 @@
+"""Rows: how much goes through in a second. From the service alone, its topic in memory, and from a real Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.bench import memory
+from tests.bench.broker import broker, fill
+from tests.bench.definitions import JOIN, no_op
+from tests.bench.measure import Figures, Size
+from tests.bench.place import Place, running
+
+TOOK = """
+SELECT max(r.ended), min(s.at), (SELECT until - first FROM span ORDER BY at, first LIMIT 1) FROM (SELECT max(ended) AS ended FROM run) r,
+    (SELECT min(at) AS at FROM span) s"""
+
+
+def all_relevant(count: int) -> list[bytes]:
+    """Pairs: the two events of an order come one after the other."""
+    return [b'{"kind":"%s","order":"%d"}' % (b"packed" if n % 2 else b"paid", n // 2) for n in range(count)]
+
+
+def one_in_a_hundred(count: int) -> list[bytes]:
+    relevant = iter(all_relevant(count // 100 + 1))
+    return [next(relevant) if n % 100 == 0 else b'{"kind":"other","order":"%d"}' % n for n in range(count)]
+
+
+async def events(root: Path, size: Size) -> Figures:
+    """All events relevant, one run for each two, out of memory: until the last run's end is durable."""
+    count = size.of(60_000, 2_000)
+    took = await memory.seconds_for(root, JOIN, all_relevant(count), count // 2)
+    return {"events/s": count / took, "runs/s": count / 2 / took}
+
+
+async def rare(root: Path, size: Size) -> Figures:
+    """One event in a hundred is relevant, out of memory."""
+    count = size.of(400_000, 20_000)
+    took = await memory.seconds_for(root, JOIN, one_in_a_hundred(count), count // 200)
+    return {"events/s": count / took}
+
+
+async def kafka_events(root: Path, size: Size) -> Figures:
+    """The same as `events`, out of a real Kafka that was filled before `reactor run` started."""
+    count = size.of(60_000, 8_000)
+    return await _from_kafka(root, all_relevant(count), count // 2)
+
+
+async def kafka_rare(root: Path, size: Size) -> Figures:
+    """The same as `rare`, out of a real Kafka."""
+    count = size.of(400_000, 20_000)
+    return await _from_kafka(root, one_in_a_hundred(count), count // 200)
+
+
+async def _from_kafka(root: Path, bodies: list[bytes], runs: int) -> Figures:
+    """The broker is on the same two cores. From the first commit to the last run's end, by the ledger's own clock; what the first commit
+    brought is not counted."""
+    async with broker(root) as kafka:
+        await fill(kafka, bodies)
+        async with running(root, JOIN, kafka=kafka.bootstrap) as place:
+            cpu = place.cpu
+            done = await place.succeeded(runs)
+            cpu = place.cpu - cpu
+            return {**_rate(place, len(bodies), done), "CPU us an event": cpu / len(bodies) * 1e6, "lost": runs - done}
+
+
+def _rate(place: Place, events: int, runs: int) -> Figures:
+    last, first, in_first = place.ask(TOOK)
+    seconds = (last - first) / 1e6
+    return {"events/s": (events - in_first) / seconds, "runs/s": runs / seconds}
+
+
+async def runs(root: Path, size: Size) -> Figures:
+    """Durable runs of a task that does nothing, on the service's loop; one for each event, out of memory."""
+    count = size.of(20_000, 500)
+    return {"runs/s": count / await memory.seconds_for(root, no_op("inline"), [b"{}"] * count, count)}
+
+
+async def runs_in_processes(root: Path, size: Size) -> Figures:
+    """The same in two warm worker processes, which are started and warmed before the clock is."""
+    count, topic = size.of(10_000, 200), memory.Topic([b"{}"] * size.of(10_000, 200))
+    async with memory.service(root, no_op("process"), topic) as runner:
+        ends = memory.Ends(runner)
+        await asyncio.sleep(2)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        topic.go.set()
+        await ends.until(count)
+        return {"runs/s": count / (loop.time() - began)}
