@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import httpx
 
 from tests.bench.broker import TOPIC, broker, produce
 from tests.bench.definitions import CHAIN, FAN, POSTED, SINGLE, STAMPED_JOIN
-from tests.bench.measure import Figures, Size, spread
+from tests.bench.measure import Figures, Measure, Size, spread
 from tests.bench.place import Mark, Place, running
 from tests.services.kafka import Kafka
 
@@ -21,7 +20,7 @@ WARM_UP = 2
 """Seconds at the same rate that are sent first and not counted: the group is joined, and caches are filled."""
 
 
-def from_kafka(rate: int) -> Callable[[Path, Size], Awaitable[Figures]]:
+def from_kafka(rate: int) -> Measure:
     """One run for each record, at this rate."""
     return partial(_from_kafka, rate)
 

@@ -6,11 +6,12 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 Figures = dict[str, float]
+Measure = Callable[[Path, "Size"], Coroutine[None, None, Figures]]
 Aim = tuple[float, float]
 """Floor and target of a figure."""
 
@@ -30,7 +31,7 @@ class Row:
     """One measurement: `measure(folder, size)` gives its figures; `aims` names the figures that have a floor and a target."""
 
     title: str
-    measure: Callable[[Path, Size], Awaitable[Figures]]
+    measure: Measure
     aims: Mapping[str, Aim] = field(default_factory=dict)
 
 

@@ -14,7 +14,7 @@ from tests.bench.place import running
 
 async def process(root: Path, size: Size) -> Figures:
     """From the start of the process to the line that says where it serves, the median of five; memory and CPU over five idle seconds."""
-    starts = []
+    starts, idle = [], {}
     for n in range(size.of(5, 1)):
         async with running(root / str(n), LANDED) as place:
             starts.append(place.ready * 1000)

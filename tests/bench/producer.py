@@ -32,13 +32,12 @@ def bodies(kind: str, rate: int, count: int) -> Iterator[Body]:
 async def send(servers: str, topic: str, rate: int, seconds: int, kind: str) -> None:
     out = AIOKafkaProducer(bootstrap_servers=servers, linger_ms=0)
     await out.start()
-    began, sent = time.monotonic(), 0
+    began = time.monotonic()
     per_second = rate if kind == "single" else 2 * rate
-    for what, number in bodies(kind, rate, rate * seconds):
+    for sent, (what, number) in enumerate(bodies(kind, rate, rate * seconds)):
         while (early := began + sent / per_second - time.monotonic()) > 0:
             await asyncio.sleep(early)
         await out.send(topic, b'{"kind":"%s","order":"%d","sent":%d}' % (what.encode(), number, time.monotonic_ns()))
-        sent += 1
         if sent % 50 == 0:
             await asyncio.sleep(0)  # where it is behind, the client's sender still has its turn
     await out.stop()
