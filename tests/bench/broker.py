@@ -27,7 +27,7 @@ async def broker(root: Path) -> AsyncIterator[Kafka]:
         await _fresh(there)
         yield there
         return
-    (root / "broker").mkdir()
+    (root / "broker").mkdir(parents=True)
     own = KafkaBroker(root / "broker")
     await own.start()
     try:

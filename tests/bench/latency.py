@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.bench.broker import TOPIC, broker, produce
 from tests.bench.definitions import CHAIN, FAN, POSTED, SINGLE, STAMPED_JOIN
 from tests.bench.measure import Figures, Measure, Size, spread
 from tests.bench.place import Mark, Place, running
+from tests.bench.throughput import NOTHING_ELSE
 from tests.services.kafka import Kafka
 
 WARM_UP = 2
@@ -22,14 +24,14 @@ WARM_UP = 2
 
 def from_kafka(rate: int) -> Measure:
     """One run for each record, at this rate."""
-    return partial(_from_kafka, rate)
+    return partial(paced, rate)
 
 
-async def _from_kafka(rate: int, root: Path, size: Size) -> Figures:
+async def paced(rate: int, root: Path, size: Size, environ: Mapping[str, str] = NOTHING_ELSE) -> Figures:
     """What is sent after the warm-up is counted. `behind ms`: from the last record to the last first line; much of it says that the rate is too
     high for the machine, and then the spread says how long the run was and nothing else."""
     seconds = size.of(10, 1)
-    async with broker(root) as kafka, running(root, SINGLE, kafka=kafka.bootstrap) as place:
+    async with broker(root) as kafka, running(root, SINGLE, kafka=kafka.bootstrap, environ=environ) as place:
         await _warm(kafka, place, rate)
         before = time.monotonic_ns()
         cpu = place.cpu

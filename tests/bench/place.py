@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class Place:
 
 @asynccontextmanager
 async def running(
-    root: Path, definitions: str, *, kafka: str = "embedded", environ: dict[str, str] | None = None
+    root: Path, definitions: str, *, kafka: str = "embedded", environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[Place]:
     """Starts `reactor run` over a project of these definitions, and drains it in the end."""
     project(root, definitions, kafka)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench import door, files, latency, process, throughput
+from tests.bench import door, files, growth, latency, process, throughput, tracing
 from tests.bench.measure import Row
 
 ROWS: dict[str, Row] = {
@@ -22,6 +22,14 @@ ROWS: dict[str, Row] = {
     "posts": Row("durable POSTs, single, 32 callers", door.posts, {"posts/s": (2_000, 10_000)}),
     "batches": Row("durable POSTs of 100 events", door.batches),
     "files": Row("10,000 files at once, ms", files.files, {"p99": (1_000, 200), "lost": (0, 0)}),
+    "tracing-1k": Row("tracing every run at 1,000 runs/s", tracing.at_1k, {"lost %": (30, 10)}),
+    "tracing-most": Row("tracing, as many runs as there can be", tracing.flat_out),
+    "slots": Row("1 M orders that wait: restart and memory", growth.slots, {"restart s": (10, 3), "bytes a slot": (500, 250)}),
+    "rules-10": Row("an event that concerns one rule of 10", growth.with_rules(10)),
+    "rules-1k": Row("of 1,000", growth.with_rules(1_000)),
+    "rules-100k": Row("of 100,000", growth.with_rules(100_000)),
+    "history-0": Row("an event on an empty ledger", growth.with_history(0)),
+    "history-1m": Row("after 1 M runs (minutes to write)", growth.with_history(1_000_000), {"start ms": (2_000, 1_000)}),
     "process": Row("the idle service", process.process, {"start ms": (2_000, 1_000), "MiB": (150, 90), "CPU %": (2, 1)}),
     "help": Row("`reactor --help`", process.help_time, {"ms": (500, 300)}),
 }  # fmt: skip

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.bench import memory
 from tests.bench.broker import broker, fill
 from tests.bench.definitions import JOIN, no_op
 from tests.bench.measure import Figures, Size
 from tests.bench.place import Place, running
+from tests.services.kafka import Kafka
 
+NOTHING_ELSE: Mapping[str, str] = MappingProxyType({})
 TOOK = """
 SELECT max(r.ended), min(s.at), (SELECT until - first FROM span ORDER BY at, first LIMIT 1) FROM (SELECT max(ended) AS ended FROM run) r,
     (SELECT min(at) AS at FROM span) s"""
@@ -53,21 +57,27 @@ async def kafka_rare(root: Path, size: Size) -> Figures:
 
 
 async def _from_kafka(root: Path, bodies: list[bytes], runs: int) -> Figures:
-    """The broker is on the same two cores. From the first commit to the last run's end, by the ledger's own clock; what the first commit
-    brought is not counted."""
     async with broker(root) as kafka:
         await fill(kafka, bodies)
-        async with running(root, JOIN, kafka=kafka.bootstrap) as place:
-            cpu = place.cpu
-            done = await place.succeeded(runs)
-            cpu = place.cpu - cpu
-            return {**_rate(place, len(bodies), done), "CPU us an event": cpu / len(bodies) * 1e6, "lost": runs - done}
+        return await drained(root, JOIN, kafka, len(bodies), runs)
+
+
+async def drained(
+    root: Path, definitions: str, kafka: Kafka, events: int, runs: int, environ: Mapping[str, str] = NOTHING_ELSE
+) -> Figures:
+    """`reactor run` on a topic that is full; the broker is on the same cores. From the first commit to the last run's end, by the ledger's own
+    clock; what the first commit brought is not counted."""
+    async with running(root, definitions, kafka=kafka.bootstrap, environ=environ) as place:
+        cpu = place.cpu
+        done = await place.succeeded(runs)
+        cpu = place.cpu - cpu
+        return {**_rate(place, events, done), "CPU us an event": cpu / events * 1e6, "lost": runs - done}
 
 
 def _rate(place: Place, events: int, runs: int) -> Figures:
     last, first, in_first = place.ask(TOOK)
-    seconds = (last - first) / 1e6
-    return {"events/s": (events - in_first) / seconds, "runs/s": runs / seconds}
+    seconds, share = (last - first) / 1e6, (events - in_first) / events
+    return {"events/s": events * share / seconds, "runs/s": runs * share / seconds}
 
 
 async def runs(root: Path, size: Size) -> Figures:
