@@ -204,7 +204,7 @@ def _node(made: _Build, task: Task, digests: Mapping[str, str]) -> Node:
     by_partition = partitions is not None and task.inputs.key_field is None
     _check_meeting(made, task, partitions)
     again = _again(task, by_partition)
-    sizes = {name: a.partitions for name, a in made.assets.items()}
+    sizes = {t.asset: made.assets[t.asset].partitions for t in task.inputs.operands() if t.asset in made.assets}
     plan = compile_plan(task.inputs, again, sizes)
     return Node(task, plan, partitions, by_partition, digests.get(task.place.rpartition(":")[0], ""))
 

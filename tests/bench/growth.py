@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from reactor.model.outcome import Resumed
 from tests.bench import memory
 from tests.bench.definitions import JOIN, RULES, SLOTS, project
 from tests.bench.measure import Figures, Measure, Size, spread
@@ -27,17 +28,19 @@ def with_rules(number: int) -> Measure:
 
 
 async def _with_rules(number: int, root: Path, size: Size) -> Figures:
-    """Each event concerns one rule, drawn at random, and starts its task; topic in memory. `load ms`: to import and check the definitions, with
-    the start of everything else."""
+    """Each event concerns one rule, drawn at random, and starts its task; topic in memory. Many rules are also many slots and waits, each met
+    for the first time: that is part of the cost. `load ms`: to import and check the definitions, with the start of everything else."""
     count = size.of(10_000, 500)
     chance = random.Random(7)
     topic = memory.Topic([b'{"input":%d}' % chance.randrange(number) for _ in range(count)])
     began = time.perf_counter()
     async with memory.service(root, RULES.replace("NUMBER", str(number)), topic) as runner:
-        ends, loaded = memory.Ends(runner), time.perf_counter()
+        loaded = time.perf_counter()
+        await runner.service.engine.answer([Resumed()])  # what the start itself had to write is durable
+        ends, free = memory.Ends(runner), time.perf_counter()
         topic.go.set()
         await ends.until(count)
-        return {"us an event": (time.perf_counter() - loaded) / count * 1e6, "load ms": (loaded - began) * 1000}
+        return {"us an event": (time.perf_counter() - free) / count * 1e6, "load ms": (loaded - began) * 1000}
 
 
 def with_history(number: int) -> Measure:

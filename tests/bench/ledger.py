@@ -92,8 +92,9 @@ def _eight(number: int) -> bytes:
     return number.to_bytes(8, "big")
 
 
-async def write(root: Path, kind: str, number: int) -> None:
-    """`waiting`: orders that were paid, and wait to be packed. `done`: orders with both, whose run has succeeded."""
+async def write(root: Path, kind: str, number: int) -> SqliteStore:
+    """`waiting`: orders that were paid, and wait to be packed. `done`: orders with both, whose run has succeeded. The
+    store is still open: the caller closes it, or does not."""
     graph = load(root, ("sensors",)).graph
     now = Instant(time.time_ns() // 1000)
     assets = ["paid"] if kind == "waiting" else ["paid", "packed"]
@@ -109,6 +110,7 @@ async def write(root: Path, kind: str, number: int) -> None:
         events = (first * len(assets), until * len(assets))
         tx.moves.append(Move(Span(*LANE, *events, ready=events[1] - events[0], at=now), first_time=first == 0))
         await store.commit(tx)
+    return store
 
 
 def _add(one: Transaction, all_: Transaction) -> None:
