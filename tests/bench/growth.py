@@ -37,10 +37,8 @@ async def _with_rules(number: int, root: Path, size: Size) -> Figures:
     async with memory.service(root, RULES.replace("NUMBER", str(number)), topic) as runner:
         loaded = time.perf_counter()
         await runner.service.engine.answer([Resumed()])  # what the start itself had to write is durable
-        ends, free = memory.Ends(runner), time.perf_counter()
-        topic.go.set()
-        await ends.until(count)
-        return {"us an event": (time.perf_counter() - free) / count * 1e6, "load ms": (loaded - began) * 1000}
+        spent = await memory.drained(topic, memory.Ends(runner), count)
+        return {**spent.each(count), "load ms": (loaded - began) * 1000}
 
 
 def with_history(number: int) -> Measure:
@@ -56,8 +54,8 @@ async def _with_history(number: int, root: Path, size: Size) -> Figures:
         found |= await _written(root, JOIN, "done", number)
     async with running(root, SLOTS) as place:
         found |= {"start ms": place.ready * 1000, "MiB": place.rss}
-    took = await memory.seconds_for(root, JOIN, all_relevant(count), count // 2)
-    return {"us an event": took / count * 1e6, **found}
+    spent = await memory.spent_on(root, JOIN, all_relevant(count), count // 2)
+    return {**spent.each(count), **found}
 
 
 async def slots(root: Path, size: Size) -> Figures:

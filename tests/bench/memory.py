@@ -97,12 +97,30 @@ def _instead(make: MakeSources, topic: Topic) -> MakeSources:
     return sources
 
 
-async def seconds_for(root: Path, definitions: str, bodies: Sequence[bytes], runs: int) -> float:
+class Spent:
+    """Seconds that went by, and seconds of CPU that this process used meanwhile, all its threads together: those hold on a busy machine too."""
+
+    def __init__(self) -> None:
+        self._began, self._cpu = time.perf_counter(), time.process_time()
+        self.seconds = self.cpu = 0.0
+
+    def end(self) -> Spent:
+        self.seconds, self.cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
+        return self
+
+    def each(self, events: int) -> dict[str, float]:
+        return {"us an event": self.seconds / events * 1e6, "CPU us an event": self.cpu / events * 1e6}
+
+
+async def spent_on(root: Path, definitions: str, bodies: Sequence[bytes], runs: int) -> Spent:
     """From the moment at which the records may be read until the last of `runs` runs has ended durably."""
     topic = Topic(bodies)
     async with service(root, definitions, topic) as runner:
-        ends = Ends(runner)
-        began = time.perf_counter()
-        topic.go.set()
-        await ends.until(runs)
-        return time.perf_counter() - began
+        return await drained(topic, Ends(runner), runs)
+
+
+async def drained(topic: Topic, ends: Ends, runs: int) -> Spent:
+    spent = Spent()
+    topic.go.set()
+    await ends.until(runs)
+    return spent.end()

@@ -33,15 +33,15 @@ def one_in_a_hundred(count: int) -> list[bytes]:
 async def events(root: Path, size: Size) -> Figures:
     """All events relevant, one run for each two, out of memory: until the last run's end is durable."""
     count = size.of(60_000, 2_000)
-    took = await memory.seconds_for(root, JOIN, all_relevant(count), count // 2)
-    return {"events/s": count / took, "runs/s": count / 2 / took}
+    spent = await memory.spent_on(root, JOIN, all_relevant(count), count // 2)
+    return {"events/s": count / spent.seconds, "runs/s": count / 2 / spent.seconds, **spent.each(count)}
 
 
 async def rare(root: Path, size: Size) -> Figures:
     """One event in a hundred is relevant, out of memory."""
     count = size.of(400_000, 20_000)
-    took = await memory.seconds_for(root, JOIN, one_in_a_hundred(count), count // 200)
-    return {"events/s": count / took}
+    spent = await memory.spent_on(root, JOIN, one_in_a_hundred(count), count // 200)
+    return {"events/s": count / spent.seconds, **spent.each(count)}
 
 
 async def kafka_events(root: Path, size: Size) -> Figures:
@@ -83,17 +83,16 @@ def _rate(place: Place, events: int, runs: int) -> Figures:
 async def runs(root: Path, size: Size) -> Figures:
     """Durable runs of a task that does nothing, on the service's loop; one for each event, out of memory."""
     count = size.of(20_000, 500)
-    return {"runs/s": count / await memory.seconds_for(root, no_op("inline"), [b"{}"] * count, count)}
+    spent = await memory.spent_on(root, no_op("inline"), [b"{}"] * count, count)
+    return {"runs/s": count / spent.seconds, **spent.each(count)}
 
 
 async def runs_in_processes(root: Path, size: Size) -> Figures:
-    """The same in two warm worker processes, which are started and warmed before the clock is."""
-    count, topic = size.of(10_000, 200), memory.Topic([b"{}"] * size.of(10_000, 200))
+    """The same in two warm worker processes, which are started before the clock is. The CPU is the engine's alone."""
+    count = size.of(10_000, 200)
+    topic = memory.Topic([b"{}"] * count)
     async with memory.service(root, no_op("process"), topic) as runner:
         ends = memory.Ends(runner)
         await asyncio.sleep(2)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        topic.go.set()
-        await ends.until(count)
-        return {"runs/s": count / (loop.time() - began)}
+        spent = await memory.drained(topic, ends, count)
+        return {"runs/s": count / spent.seconds, **spent.each(count)}
