@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from reactor.core.graph import Graph, build
+from reactor.core.build import build
+from reactor.core.graph import Graph
 from reactor.model.asset import Asset
 from reactor.model.errors import DefinitionError, NotFound, nearest
 from reactor.model.gate import Gate

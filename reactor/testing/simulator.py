@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from reactor.core.graph import Graph, build
+from reactor.core.build import build
+from reactor.core.graph import Graph
 from reactor.core.why import Part, explain
 from reactor.model.asset import Asset
 from reactor.model.commands import Alert

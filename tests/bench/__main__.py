@@ -1,67 +1,91 @@
 """`make bench`: what this machine reaches, as a table and as `bench.json`, with its cores, its fsync time and its load beside it.
 
-python -m tests.bench [ROW ...]
+    python -m tests.bench [--quick] [--json FILE] [ROW ...]      a name, or how it begins: `kafka` is all rows of it
+
+Each row runs in a process of its own, so that none leaves its memory or its threads to the next.
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import json
 import os
-import platform
-import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from tests.bench import mqtt, rows
+from reactor.cli.serve import run_loop
+from tests.bench.measure import Figures, Row, Size, machine
+from tests.bench.rows import ROWS
+from tests.services.cache import Unavailable
 
-ROWS: dict[str, tuple[str, Callable[[Path], Coroutine[object, object, dict[str, float]]]]] = {
-    "events": ("events/s end to end, all relevant, one run per two (target 60,000)", rows.events_all),
-    "rare": ("events/s, 1 % relevant (target 300,000)", rows.events_rare),
-    "latency": ("POST to the task's first line at 5/s, ms (target p50 3, p99 6)", rows.latency),
-    "posts": ("durable POSTs/s, single, 32 callers (target 10,000)", rows.posts),
-    "chain": ("chain of 10 no-op tasks, wall ms (target 12)", rows.chain),
-    "files": ("10,000 files at once: ms to the last, lost (target 0 lost)", rows.files),
-    "mqtt": ("MQTT, QoS 1: events/s from a broker's queue to durable", mqtt.events),
-    "process": ("service: start ms, idle MiB, idle CPU % (target 1,000; 90; 1)", rows.process),
-    "help": ("`reactor --help`, ms (target 300)", rows.help_time),
-}
-
-
-def fsync_ms(folder: Path) -> float:
-    """The median of 50 fdatasyncs of one page."""
-    took = []
-    handle = os.open(folder / "fsync", os.O_WRONLY | os.O_CREAT)
-    for _ in range(50):
-        os.write(handle, b"x" * 4096)
-        began = time.perf_counter()
-        os.fdatasync(handle)
-        took.append((time.perf_counter() - began) * 1000)
-    os.close(handle)
-    return statistics.median(took)
+UNAVAILABLE = 77
+"""How a row's process ends that cannot be had here; its last line says why."""
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or list(ROWS)
+    asked = _arguments()
+    if asked.one:
+        _measure(ROWS[asked.rows[0]], Path(asked.one), Size(asked.quick))
+        return
     with tempfile.TemporaryDirectory(prefix="reactor-bench-") as folder:
-        machine = {
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "fdatasync_ms": round(fsync_ms(Path(folder)), 3),
-            "load": round(os.getloadavg()[0], 2),
-        }
-        print(machine)
-        found: dict[str, dict[str, float]] = {}
-        for name in wanted:
-            title, row = ROWS[name]
-            place = Path(folder) / name
-            place.mkdir()
-            found[name] = {k: round(v, 2) for k, v in asyncio.run(row(place)).items()}
-            print(f"{name:8} {title:70} {found[name]}  load {os.getloadavg()[0]:.2f}")
-    Path("bench.json").write_text(json.dumps({"machine": machine, "rows": found}, indent=2) + "\n")
+        facts = machine(Path(folder))
+        print(", ".join(f"{name} {value}" for name, value in facts.items()))
+        found = {name: _row(name, Path(folder) / name, asked.quick) for name in _chosen(asked.rows)}
+    file = Path(asked.json)
+    file.write_text(json.dumps({"machine": facts, "quick": asked.quick, "rows": found}, indent=2) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="What this machine reaches.")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one of {', '.join(ROWS)}, or how some of them begin")
+    parser.add_argument("--quick", action="store_true", help="a fraction of the work: figures that mean little")
+    parser.add_argument("--json", default="bench.json", metavar="FILE", help="where the figures go")
+    parser.add_argument("--one", default="", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _chosen(asked: list[str]) -> list[str]:
+    for name in asked:
+        if not any(row.startswith(name) for row in ROWS):
+            sys.exit(f"There is no row {name!r}. There are: {', '.join(ROWS)}.")
+    return [row for row in ROWS if row in asked or (not asked) or any(row.startswith(f"{name}-") for name in asked)]
+
+
+def _row(name: str, folder: Path, quick: bool) -> dict[str, object]:
+    """Measured in a process of its own; what it prints last is its figures."""
+    row, before, began = ROWS[name], os.getloadavg()[0], time.monotonic()
+    folder.mkdir()
+    argv = [sys.executable, "-m", "tests.bench", "--one", str(folder), *(["--quick"] if quick else []), name]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
+    said = done.stdout.strip().splitlines()
+    load = [round(before, 2), round(os.getloadavg()[0], 2)]
+    if done.returncode:
+        reason = said[-1] if done.returncode == UNAVAILABLE else "it failed; see above"
+        print(f"{name:13} {row.title}\n    not measured: {reason}")
+        return {"title": row.title, "error": reason, "load": load}
+    figures: Figures = json.loads(said[-1])
+    _show(name, row, figures, load, time.monotonic() - began)
+    return {"title": row.title, "figures": figures, "aims": row.aims, "load": load}
+
+
+def _show(name: str, row: Row, figures: Figures, load: list[float], took: float) -> None:
+    print(f"{name:13} {row.title}  (load {load[0]} to {load[1]}, {took:.0f} s)")
+    for figure, value in figures.items():
+        aim = row.aims.get(figure)
+        beside = f"   floor {aim[0]:>9,g}   target {aim[1]:>9,g}" if aim else ""
+        print(f"    {figure:18} {value:>12,.2f}{beside}", flush=True)
+
+
+def _measure(row: Row, folder: Path, size: Size) -> None:
+    try:
+        figures = run_loop(row.measure(folder, size))
+    except Unavailable as reason:
+        print(reason)
+        sys.exit(UNAVAILABLE)
+    print(json.dumps({name: round(value, 2) for name, value in figures.items()}))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from reactor.project.config import load_settings
 from reactor.project.load import load
 from reactor.sources.base import Condition
 from reactor.web.runner import Runner, make_service
+from tests.bench.measure import Figures, Size
 from tests.services.mosquitto import Mosquitto
 from tests.services.wait import eventually
 
@@ -26,7 +27,8 @@ def seen(message: Message) -> Ready:
 SOURCE = SourceName("mqtt:bench/{site}")
 
 
-async def events(root: Path, count: int = 20_000) -> dict[str, float]:
+async def events(root: Path, size: Size) -> Figures:
+    count = size.of(20_000, 500)
     (root / "sensors").mkdir()
     (root / "sensors" / "bench.py").write_text(SENSORS)
     broker = Mosquitto(root)

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from reactor import Asset, Evidence, Workflow
-from reactor.core.graph import Graph, build
+from reactor.core.build import build
+from reactor.core.graph import Graph
 from reactor.core.state import Changes
 from reactor.core.step import Needs, needs, step
 from reactor.model.commands import StartAttempt

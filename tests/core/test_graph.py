@@ -18,7 +18,7 @@ from reactor import (
     schedule,
     sensor,
 )
-from reactor.core.graph import build
+from reactor.core.build import build
 from reactor.model.ids import AssetName, TaskName
 from tests.core.stage import does, flow, graph_of
 

@@ -8,7 +8,8 @@ import msgspec
 
 from reactor import Asset, Kafka, Record, Workflow
 from reactor.alerts.base import Channel
-from reactor.core.graph import Graph, build
+from reactor.core.build import build
+from reactor.core.graph import Graph
 from reactor.executors.base import Report
 from reactor.model.commands import Alert
 from reactor.model.errors import StoreFull

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from reactor import Asset, Dynamic, Kafka, Ready, Record, Workflow, sensor
-from reactor.core.graph import Graph, build
+from reactor.core.build import build
+from reactor.core.graph import Graph
 from reactor.model.errors import StoreBusy
 from reactor.model.run import RunState
 from reactor.service import service as service_module

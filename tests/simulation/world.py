@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from reactor import Asset, CloudEvent, Dynamic, Http, Kafka, Ready, Record, Retry, Run, Workflow, sensor
-from reactor.core.graph import Graph, build
+from reactor.core.build import build
+from reactor.core.graph import Graph
 from reactor.model.commands import Alert
 from reactor.model.events import RawEvent
 from reactor.model.ids import AssetName, Instant, Lane, PartitionKey, RunId, SourceName

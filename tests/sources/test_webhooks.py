@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.core.graph import build
+from reactor.core.build import build
 from reactor.model.asset import Asset
 from reactor.model.errors import ConfigError, DefinitionError
 from reactor.model.events import CloudEvent, Ready

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from reactor import Asset, Daily, Retry, Run, Workflow
 from reactor.core import plan, readiness, runs, step
-from reactor.core.graph import Graph, build
+from reactor.core.build import build
+from reactor.core.graph import Graph
 from reactor.core.state import State
 from reactor.model.events import Dispose
 from reactor.model.run import RunState

@@ -36,7 +36,7 @@ from reactor import (
     schedule,
     sensor,
 )
-from reactor.core.graph import build
+from reactor.core.build import build
 from reactor.model.sensor import Sensor
 from reactor.testing import Faults, Simulator, simulate
 

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from reactor import Asset, CloudEvent, Dynamic, Http, Kafka, Ready, Record, Run, Workflow, sensor
-from reactor.core.graph import Graph, build
+from reactor.core.build import build
+from reactor.core.graph import Graph
 from reactor.project.config import load_settings
 from reactor.project.load import Definitions
 from reactor.web.runner import Runner, make_service

@@ -13,7 +13,8 @@ import pytest
 from pydantic import BaseModel
 
 from reactor import Asset, CloudEvent, Dynamic, Ready, Webhook, sensor
-from reactor.core.graph import Graph, build
+from reactor.core.build import build
+from reactor.core.graph import Graph
 from reactor.model.duration import MINUTE
 from reactor.model.errors import Unreachable
 from reactor.model.ids import AssetName, PartitionKey, SourceName

@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from reactor import Asset, Dynamic, Message, Mqtt, Ready, Run, Workflow, sensor
-from reactor.core.graph import Graph, build
+from reactor.core.build import build
+from reactor.core.graph import Graph
 from reactor.model.ids import AssetName, PartitionKey, SourceName
 from reactor.project.config import load_settings
 from reactor.project.load import Definitions

@@ -1,0 +1,80 @@
+"""What a row of the bench is, and the words for its figures. Knows nothing of what is measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Figures = dict[str, float]
+Measure = Callable[[Path, "Size"], Coroutine[None, None, Figures]]
+Aim = tuple[float, float]
+"""Floor and target of a figure."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much a row does. `quick` is a glance: every step, a fraction of the work, figures that mean little."""
+
+    quick: bool = False
+
+    def of(self, full: int, quick: int) -> int:
+        return quick if self.quick else full
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: `measure(folder, size)` gives its figures; `aims` names the figures that have a floor and a target."""
+
+    title: str
+    measure: Measure
+    aims: Mapping[str, Aim] = field(default_factory=dict)
+
+
+def spread(took: Sequence[float], prefix: str = "") -> Figures:
+    """The usual four of a list of milliseconds."""
+    found = sorted(took)
+
+    def at(share: float) -> float:
+        return found[min(int(len(found) * share), len(found) - 1)]
+
+    return {f"{prefix}p50": at(0.5), f"{prefix}p95": at(0.95), f"{prefix}p99": at(0.99), f"{prefix}max": found[-1]}
+
+
+def fsync_ms(folder: Path) -> float:
+    """The median of 50 fdatasyncs of one page that is appended."""
+    took = []
+    handle = os.open(folder / "fsync", os.O_WRONLY | os.O_CREAT)
+    for _ in range(50):
+        os.write(handle, b"x" * 4096)
+        began = time.perf_counter()
+        os.fdatasync(handle)
+        took.append((time.perf_counter() - began) * 1000)
+    os.close(handle)
+    return statistics.median(took)
+
+
+def machine(folder: Path) -> dict[str, float | str]:
+    """What a figure must be read beside."""
+    return {
+        "cores": os.cpu_count() or 0,
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "fdatasync_ms": round(fsync_ms(folder), 3),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of CPU that a process has used, all its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_mib(pid: int) -> float:
+    """What a process holds in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
