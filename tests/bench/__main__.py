@@ -5,7 +5,6 @@ python -m tests.bench [ROW ...]
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import platform
@@ -16,6 +15,7 @@ import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
+from reactor.cli.serve import run_loop
 from tests.bench import rows
 
 ROWS: dict[str, tuple[str, Callable[[Path], Coroutine[object, object, dict[str, float]]]]] = {
@@ -58,7 +58,7 @@ def main() -> None:
             title, row = ROWS[name]
             place = Path(folder) / name
             place.mkdir()
-            found[name] = {k: round(v, 2) for k, v in asyncio.run(row(place)).items()}
+            found[name] = {k: round(v, 2) for k, v in run_loop(row(place)).items()}
             print(f"{name:8} {title:70} {found[name]}  load {os.getloadavg()[0]:.2f}")
     Path("bench.json").write_text(json.dumps({"machine": machine, "rows": found}, indent=2) + "\n")
 
