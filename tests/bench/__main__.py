@@ -18,7 +18,7 @@ from pathlib import Path
 from reactor.cli.serve import run_loop
 from tests.bench import rows
 
-ROWS: dict[str, tuple[str, Callable[[Path], Coroutine[object, object, dict[str, float]]]]] = {
+ROWS: dict[str, tuple[str, Callable[[Path], Coroutine[None, None, dict[str, float]]]]] = {
     "events": ("events/s end to end, all relevant, one run per two (target 60,000)", rows.events_all),
     "rare": ("events/s, 1 % relevant (target 300,000)", rows.events_rare),
     "latency": ("POST to the task's first line at 5/s, ms (target p50 3, p99 6)", rows.latency),
