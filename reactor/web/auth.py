@@ -7,6 +7,7 @@ under a name of its own (DNS rebinding), and an Origin, where there is one, has 
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -76,6 +77,7 @@ def _place(origin: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=256)
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
@@ -28,6 +29,9 @@ from reactor.web.publish import Publisher
 from reactor.web.server import Web, bind
 from reactor.wiring import Assembly
 
+TURN = 0.0003
+"""Seconds for which one thread keeps the interpreter from another. A commit asks for it some dozens of times, between its statements, and a busy
+loop would let it wait five milliseconds each time."""
 YOUNG_AT_MOST = 50_000
 """Objects that may be made before the garbage collector looks at them. What a batch of events makes is let go of with the batch, and has no cycles;
 to look through it while it is under way costs a fifth of the processor, in pauses of ten milliseconds."""
@@ -76,6 +80,7 @@ class Runner:
         except BaseException:
             await self.close()
             raise
+        sys.setswitchinterval(TURN)
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG_AT_MOST, 20, 50)

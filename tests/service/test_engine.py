@@ -8,7 +8,7 @@ from reactor import Asset, Dynamic, Kafka, Ready, Record, Retry, Workflow, senso
 from reactor.core.graph import Graph
 from reactor.core.runs import LOST_AT_MOST
 from reactor.model.errors import Fenced, Unreachable
-from reactor.model.outcome import Ending, Resumed
+from reactor.model.outcome import Ending, Resumed, RunAgain
 from reactor.model.run import RunState
 from reactor.service import engine as engine_module
 from reactor.service import intake as intake_module
@@ -62,6 +62,104 @@ async def test_what_comes_in_during_a_commit_is_the_next_transaction() -> None:
         await place.idle()
         assert [len(tx.moves) for tx in place.disk.commits] == [1, 3]
         assert place.fed.acked == [(0, 1), (1, 3), (3, 5), (5, 7)]
+
+
+async def test_what_comes_in_during_a_commit_is_decided_meanwhile_and_begins_only_when_its_own_commit_is_durable() -> (
+    None
+):
+    async with living(graph()) as place:
+        place.disk.gate.clear()
+        place.fed.put(1)
+        await place.idle()
+        place.fed.put(2)
+        await place.idle()
+        runs = list(place.service.engine.state.runs)
+        assert (len(runs), place.bench.jobs, place.fed.acked, place.ledger.runs) == (2, [], [], {})
+        place.disk.gate.set()
+        await place.idle()
+        assert ([j.run for j in place.bench.jobs], place.fed.acked) == (runs, [(0, 1), (1, 2)])
+
+
+async def test_an_event_that_comes_again_while_its_first_is_being_written_is_a_duplicate() -> None:
+    async with living(graph()) as place:
+        place.disk.gate.clear()
+        place.fed.put(1, ids=["one"])
+        await place.idle()
+        place.fed.put(1, ids=["one"])
+        await place.idle()
+        place.fed.put(1, 2, ids=["one", "two"])
+        await place.idle()
+        place.disk.gate.set()
+        await place.idle()
+        assert len(place.bench.jobs) == 2
+        assert [(s.ready, s.duplicate) for s in place.ledger.spans[("kafka:t", "0")]] == [(1, 0), (1, 2)]
+        assert place.balance == []
+
+
+async def test_a_commit_that_fails_takes_what_was_decided_behind_it_along() -> None:
+    ledger = Ledger()
+    async with living(graph(), ledger) as place:
+        place.disk.gate.clear()
+        place.fed.put(1)
+        await place.idle()
+        place.fed.put(2)
+        behind = asyncio.create_task(place.service.engine.answer([Resumed()]))
+        await place.idle()
+        place.disk.broken = Fenced("somebody else holds the lease")
+        place.disk.gate.set()
+        with pytest.raises(Fenced):
+            await asyncio.wait_for(place.service.wait(), 5)
+        with pytest.raises(Unreachable):
+            await behind
+        assert (place.fed.acked, place.bench.jobs, ledger.runs) == ([], [], {})
+    async with living(graph(), ledger) as after:
+        after.fed.put(1, 2)
+        await after.idle()
+        assert (len(after.bench.jobs), after.balance) == (2, [])
+
+
+async def test_a_run_is_tried_again_also_where_its_end_is_not_yet_written() -> None:
+    async with living(graph()) as place:
+        place.fed.put(1)
+        await place.idle()
+        place.disk.gate.clear()
+        await place.end(ending=Ending.FAILED)
+        place.fed.put(2)
+        (run,) = place.ledger.runs
+        again = asyncio.create_task(place.service.engine.answer([RunAgain(run, "eve")]))
+        await place.idle()
+        place.disk.gate.set()
+        await place.idle()
+        assert await again is None
+        assert [(j.run == run, j.attempt) for j in place.bench.jobs] == [(True, 1), (False, 1), (True, 2)]
+
+
+async def test_a_cache_that_is_full_forgets_nothing_that_is_still_being_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine_module, "CACHE_AT_MOST", 0)
+    key = Dynamic("key")
+    left, right = Asset("left", key), Asset("right", key)
+
+    @sensor(Kafka("t"))
+    async def of_both(record: Record) -> Ready:
+        return (left if record.value[0] == "left" else right).ready(record.value[1])
+
+    flow = Workflow("flow", owner=OWNER)
+
+    @flow.task(inputs=left & right)
+    async def both() -> None: ...
+
+    async with living(project(flow, of_both, assets=[left, right])) as place:
+        for k in "abc":
+            place.disk.gate.clear()
+            for side in ("left", "right"):
+                place.fed.put([side, k])
+                await place.idle()
+            place.disk.gate.set()
+            await place.idle()
+        assert place.bench.names == ["both a", "both b", "both c"]
+        assert (max(s.version for s in place.ledger.slots.values()), place.balance) == (1, [])
 
 
 async def test_a_full_disk_is_waited_for_and_nothing_is_lost() -> None:

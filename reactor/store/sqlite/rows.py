@@ -16,6 +16,7 @@ from reactor.store.base import Span, TopicRecord
 from reactor.store.sqlite.db import Row, Value
 
 _encode = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
 _items = msgspec.msgpack.Decoder(tuple[Item, ...]).decode
 _checks = msgspec.msgpack.Decoder(tuple[CheckResult, ...]).decode
 _held = msgspec.msgpack.Decoder(Held).decode
@@ -88,13 +89,16 @@ def run_row(r: Run) -> tuple[Value, ...]:
         r.limit_key,
         r.traceparent,
         r.parent,
+        r.id,
+        r.generation,
+        r.merged,
+        _encode(r.inputs),
         *run_life(r),
-        *run_place(r)[:-1],
     )
 
 
 def run_life(r: Run) -> tuple[Value, ...]:
-    """What changes with each of its moves, with the id last."""
+    """What changes with each of its moves, with its order last: that is where it lies in the table."""
     return (
         r.state._value_,
         r.digest,
@@ -109,7 +113,7 @@ def run_life(r: Run) -> tuple[Value, ...]:
         r.next_at,
         r.cancel_asked,
         r.error,
-        r.id,
+        r.order,
     )
 
 
@@ -226,10 +230,13 @@ def places(waits: Iterable[Wait], new: frozenset[int]) -> dict[int, bytes]:
     """For each of the new events that a wait holds: where, as JSON. One event may stand in a wait several times, and in several waits."""
     found: dict[int, dict[tuple[str, str], None]] = {}
     for wait in waits:
+        if not wait.items:
+            continue
+        place = (wait.task, wait.key)
         for item in wait.items:
             if item.seq in new:
-                found.setdefault(item.seq, {})[wait.task, wait.key] = None
-    return {seq: msgspec.json.encode(list(at)) for seq, at in found.items()}
+                found.setdefault(item.seq, {})[place] = None
+    return {seq: _json(list(at)) for seq, at in found.items()}
 
 
 def holds(items: bytes | None, seq: int) -> int:
