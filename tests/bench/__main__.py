@@ -76,7 +76,7 @@ def _show(name: str, row: Row, figures: Figures, load: list[float], took: float)
     for figure, value in figures.items():
         aim = row.aims.get(figure)
         beside = f"   floor {aim[0]:>9,g}   target {aim[1]:>9,g}" if aim else ""
-        print(f"    {figure:18} {value:>12,.2f}{beside}", flush=True)
+        print(f"    {figure:24} {value:>12,.2f}{beside}", flush=True)
 
 
 def _measure(row: Row, folder: Path, size: Size) -> None:

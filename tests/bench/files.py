@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from tests.bench.definitions import LANDED
-from tests.bench.measure import Figures, Size, spread
+from tests.bench.measure import Figures, Size, Spent, spread
 from tests.bench.place import running
 
 
@@ -17,12 +17,20 @@ async def files(root: Path, size: Size) -> Figures:
     count = size.of(10_000, 200)
     async with running(root, LANDED) as place:
         await asyncio.sleep(1)
+        spent = Spent(place.pid)
         landed, wall = await asyncio.to_thread(_land, root, count)
         marks = await place.marked(count, 60)
+        spent.end()
         lags = [(at - landed[what]) / 1e6 for what, at in marks]
         arrived = place.rows("SELECT partition, arrived FROM readiness")
         durable = [(at - wall[what]) / 1e3 for what, at in arrived]
-    return {**spread(lags), "ready p99": spread(durable)["p99"], "lost": count - len({what for what, _ in marks})}
+    beside = spent.each(count, "file")
+    return {
+        **spread(lags),
+        **beside,
+        "ready p99": spread(durable)["p99"],
+        "lost": count - len({what for what, _ in marks}),
+    }
 
 
 def _land(root: Path, count: int) -> tuple[dict[str, int], dict[str, int]]:

@@ -13,7 +13,7 @@ import httpx
 
 from tests.bench.broker import TOPIC, broker, produce
 from tests.bench.definitions import CHAIN, FAN, POSTED, SINGLE, STAMPED_JOIN
-from tests.bench.measure import Figures, Measure, Size, spread
+from tests.bench.measure import Figures, Measure, Size, Spent, spread
 from tests.bench.place import Mark, Place, running
 from tests.bench.throughput import NOTHING_ELSE
 from tests.services.kafka import Kafka
@@ -34,10 +34,12 @@ async def paced(rate: int, root: Path, size: Size, environ: Mapping[str, str] = 
     async with broker(root) as kafka, running(root, SINGLE, kafka=kafka.bootstrap, environ=environ) as place:
         await _warm(kafka, place, rate)
         before = time.monotonic_ns()
-        cpu = place.cpu
+        spent = Spent(place.pid)
         await produce(kafka, rate, seconds)
         marks = await place.marked(rate * (seconds + WARM_UP), 30)
-        return {**_kafka_figures(marks, before, rate * seconds), "CPU % of a core": (place.cpu - cpu) / seconds * 100}
+        beside = spent.end().each(rate * seconds, "run")
+        del beside["us, each run"]  # the producer's pace, not ours
+        return {**_kafka_figures(marks, before, rate * seconds), **beside}
 
 
 async def _warm(kafka: Kafka, place: Place, rate: int) -> None:

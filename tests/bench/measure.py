@@ -78,3 +78,35 @@ def cpu_seconds(pid: int) -> float:
 def rss_mib(pid: int) -> float:
     """What a process holds in memory."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
+
+
+def waited_for_a_core(pid: int) -> float:
+    """Seconds for which the first thread of a process, where its loop is, could have run and had to wait for others."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
+class Spent:
+    """What a process took from now until `end`: seconds; CPU, all its threads together; and how long its loop waited for a core. On a busy
+    machine only the CPU means something, and the waiting says how busy it was."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._began = self._now()
+        self.seconds = self.cpu = self.waited = 0.0
+
+    def _now(self) -> tuple[float, float, float]:
+        return time.perf_counter(), cpu_seconds(self._pid), waited_for_a_core(self._pid)
+
+    def end(self) -> Spent:
+        self.seconds, self.cpu, self.waited = (
+            now - before for now, before in zip(self._now(), self._began, strict=True)
+        )
+        return self
+
+    def each(self, count: int, what: str = "event") -> Figures:
+        """Its share in each of `count` things, in microseconds."""
+        return {
+            f"us, each {what}": self.seconds / count * 1e6,
+            f"CPU us, each {what}": self.cpu / count * 1e6,
+            "waited for a core %": self.waited / self.seconds * 100,
+        }

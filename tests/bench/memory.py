@@ -6,7 +6,7 @@ All else is as `reactor run` has it: the same loop, the same settings, SQLite at
 from __future__ import annotations
 
 import asyncio
-import time
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +21,7 @@ from reactor.service.service import MakeSources
 from reactor.sources.base import Batch, Condition, Health, LaneStart, Source
 from reactor.web.runner import Runner, make_service
 from tests.bench.definitions import project
+from tests.bench.measure import Spent
 
 BATCH = 1_000
 
@@ -97,21 +98,6 @@ def _instead(make: MakeSources, topic: Topic) -> MakeSources:
     return sources
 
 
-class Spent:
-    """Seconds that went by, and seconds of CPU that this process used meanwhile, all its threads together: those hold on a busy machine too."""
-
-    def __init__(self) -> None:
-        self._began, self._cpu = time.perf_counter(), time.process_time()
-        self.seconds = self.cpu = 0.0
-
-    def end(self) -> Spent:
-        self.seconds, self.cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
-        return self
-
-    def each(self, events: int) -> dict[str, float]:
-        return {"us an event": self.seconds / events * 1e6, "CPU us an event": self.cpu / events * 1e6}
-
-
 async def spent_on(root: Path, definitions: str, bodies: Sequence[bytes], runs: int) -> Spent:
     """From the moment at which the records may be read until the last of `runs` runs has ended durably."""
     topic = Topic(bodies)
@@ -120,7 +106,7 @@ async def spent_on(root: Path, definitions: str, bodies: Sequence[bytes], runs: 
 
 
 async def drained(topic: Topic, ends: Ends, runs: int) -> Spent:
-    spent = Spent()
+    spent = Spent(os.getpid())
     topic.go.set()
     await ends.until(runs)
     return spent.end()

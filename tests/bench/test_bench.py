@@ -36,7 +36,7 @@ async def test_a_row_gives_its_figures_beside_the_machine_it_was_measured_on(tmp
     assert set(found["rows"]) == {"help", "rules-10"}
     assert found["rows"]["help"]["aims"] == {"ms": [500, 300]}
     assert found["rows"]["help"]["figures"]["ms"] > 0
-    assert found["rows"]["rules-10"]["figures"]["us an event"] > 0
+    assert found["rows"]["rules-10"]["figures"]["us, each event"] > 0
     assert "target" in said
 
 

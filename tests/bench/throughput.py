@@ -10,7 +10,7 @@ from types import MappingProxyType
 from tests.bench import memory
 from tests.bench.broker import broker, fill
 from tests.bench.definitions import JOIN, no_op
-from tests.bench.measure import Figures, Size
+from tests.bench.measure import Figures, Size, Spent
 from tests.bench.place import Place, running
 from tests.services.kafka import Kafka
 
@@ -68,10 +68,9 @@ async def drained(
     """`reactor run` on a topic that is full; the broker is on the same cores. From the first commit to the last run's end, by the ledger's own
     clock; what the first commit brought is not counted."""
     async with running(root, definitions, kafka=kafka.bootstrap, environ=environ) as place:
-        cpu = place.cpu
+        spent = Spent(place.pid)
         done = await place.succeeded(runs)
-        cpu = place.cpu - cpu
-        return {**_rate(place, events, done), "CPU us an event": cpu / events * 1e6, "lost": runs - done}
+        return {**spent.end().each(events), **_rate(place, events, done), "lost": runs - done}
 
 
 def _rate(place: Place, events: int, runs: int) -> Figures:
