@@ -54,7 +54,9 @@ class Engine:
         self.meta: dict[str, str] = {}
         self.trouble: str | None = None
         """Why it cannot write at present; None where it can."""
-        self._writer, self._clock, self._ids, self._label = writer, clock, ids, labels
+        self._writer, self._clock, self._ids = writer, clock, ids
+        self.label = labels
+        """Told of each of the `POINTS` that is passed."""
         self.on_append: Callable[[Mapping[str, int]], None] = lambda appended: None
         """Told of embedded topics that grew."""
         self._epoch = 0
@@ -148,7 +150,7 @@ class Engine:
 
     def ended(self, outcome: StepEvent) -> None:
         """An attempt's outcome."""
-        self._label("before-outcome")
+        self.label("before-outcome")
         self._running -= 1
         self.ask([outcome])
 
@@ -202,16 +204,15 @@ class Engine:
         counted = [self._step_arrival(arrival, found, tx, now) for arrival, found in admitted]
         changes = self.state.take_changes()
         put_changes(changes, tx)
-        self._label("before-commit")
+        self.label("before-commit")
         await self._write(tx)
-        self._label("after-commit")
+        self.label("after-commit")
         for ask, refusal in zip(asks, refusals, strict=True):
             if ask.answer is not None and not ask.answer.done():
                 ask.answer.set_result(refusal)
         for arrival in arrivals:
             if not arrival.done.done():
                 arrival.done.set_result(None)
-        self._label("after-ack")
         self._act(changes.commands, counted)
         self._forget_cache()
 
@@ -359,10 +360,10 @@ class Engine:
         for command in commands:
             match command:
                 case StartAttempt():
-                    self._label("before-start")
+                    self.label("before-start")
                     self._running += 1
                     acts.start(command)
-                    self._label("after-start")
+                    self.label("after-start")
                 case Noted():
                     noted.append(command)
                 case Announced():
