@@ -50,7 +50,9 @@ class Engine:
         self.meta: dict[str, str] = {}
         self.trouble: str | None = None
         """Why it cannot write at present; None where it can."""
-        self._writer, self._clock, self._label = writer, clock, labels
+        self._writer, self._clock = writer, clock
+        self.label = labels
+        """Told of each of the `POINTS` that is passed."""
         self.on_append: Callable[[Mapping[str, int]], None] = lambda appended: None
         """Told of embedded topics that grew."""
         self._epoch = 0
@@ -157,7 +159,7 @@ class Engine:
 
     def ended(self, outcome: StepEvent) -> None:
         """An attempt's outcome."""
-        self._label("before-outcome")
+        self.label("before-outcome")
         self._running -= 1
         self.ask([outcome])
 
@@ -254,11 +256,10 @@ class Engine:
         return self._flight is None and not self._draft.size
 
     async def _commit(self, draft: Draft) -> None:
-        self._label("before-commit")
+        self.label("before-commit")
         await self._write(draft.tx)
-        self._label("after-commit")
+        self.label("after-commit")
         draft.answer()
-        self._label("after-ack")
         self._act(draft.commands, draft.counted)
 
     async def _write(self, tx: Transaction) -> None:
@@ -291,10 +292,10 @@ class Engine:
         for command in commands:
             match command:
                 case StartAttempt():
-                    self._label("before-start")
+                    self.label("before-start")
                     self._running += 1
                     acts.start(command)
-                    self._label("after-start")
+                    self.label("after-start")
                 case Noted():
                     noted.append(command)
                 case Announced():

@@ -155,12 +155,14 @@ class Intake:
                 return
             self._under_way.popleft()
             self._freed.set()
+            self._engine.label("before-ack")
             try:
                 await self.source.done(batch)
             except Exception:
                 log.exception(
                     "Source %s could not be told that a batch is durable; it may send it again.", batch.source
                 )
+            self._engine.label("after-ack")
 
     async def _drain(self) -> None:
         """What is under way becomes durable and is acknowledged, before the source is let go."""

@@ -56,7 +56,8 @@ class Labels(Protocol):
     def __call__(self, point: str, /) -> None: ...
 
 
-POINTS = ("before-commit", "after-commit", "after-ack", "before-start", "after-start", "before-outcome")
+POINTS = ("before-commit", "after-commit", "before-start", "after-start", "before-ack", "after-ack", "before-outcome")
+"""In their order: the commit, the start of each attempt that it allows, the word to each source whose batch is durable, an outcome that comes in."""
 
 
 def nothing(point: str) -> None:

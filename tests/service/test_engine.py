@@ -13,6 +13,7 @@ from reactor.model.run import RunState
 from reactor.service import engine as engine_module
 from reactor.service import intake as intake_module
 from reactor.service.engine import FULL_DISK_WAIT
+from reactor.service.work import POINTS
 from reactor.store.memory import Ledger
 from tests.clock import VirtualClock
 from tests.service.place import OWNER, living, project
@@ -46,7 +47,7 @@ async def test_nothing_is_acknowledged_or_started_before_the_commit_is_durable()
         place.disk.gate.set()
         await place.idle()
         assert (place.fed.acked, place.bench.names) == ([(0, 1)], ["work"])
-        assert place.points[-5:] == ["before-commit", "after-commit", "after-ack", "before-start", "after-start"]
+        assert place.points[-len(POINTS) + 1 :] == list(POINTS[:-1])
 
 
 async def test_what_comes_in_during_a_commit_is_the_next_transaction() -> None:
