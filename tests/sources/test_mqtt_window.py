@@ -2,9 +2,9 @@
 
 import pytest
 
-from reactor.sources.mqtt.window import TOPICS, WINDOW, Delivery, Held, Window
+from reactor.sources.mqtt.window import ROOM, SETTLED, TOPICS, Delivery, Held, Window
 
-NEW, WAITING, DURABLE = Delivery.NEW, Delivery.WAITING, Delivery.DURABLE
+NEW, WAITING, DURABLE, NO_ROOM = Delivery.NEW, Delivery.WAITING, Delivery.DURABLE, Delivery.NO_ROOM
 
 
 def window(cursor: str = "") -> Window:
@@ -96,19 +96,67 @@ def test_a_publication_with_an_identity_is_left_to_the_ledger_and_takes_no_room_
     assert w.receive(9, "a", again=True, anonymous=False)[0] is NEW
 
 
+def test_what_the_broker_has_heard_of_need_not_be_remembered() -> None:
+    w = window()
+    for packet in (1, 2):
+        settle(w, deliver(w, packet)[1])
+    w.confirmed(1)
+    later = window(w.cursor([]))
+    assert [deliver(later, packet, again=True)[0] for packet in (1, 2)] == [NEW, DURABLE]
+
+
+def test_what_the_broker_does_not_repeat_before_it_goes_on_it_has_heard_of() -> None:
+    before = window()
+    for packet in (1, 2, 3):
+        settle(before, deliver(before, packet)[1])
+    w = window(before.cursor([]))
+    assert deliver(w, 3, again=True)[0] is DURABLE
+    w.acknowledged(w.receive(3, "a", again=True, anonymous=True)[1])
+    assert deliver(w, 4)[0] is NEW
+    assert w.cursor([]) == '[4,false,[[3,"a"]],[]]'
+
+
+def test_an_acknowledgement_on_another_connection_is_not_confirmed_by_this_one() -> None:
+    w = window()
+    settle(w, deliver(w, 1)[1])
+    w.connected(session=True)
+    w.confirmed(w.sent)
+    assert deliver(w, 1, again=True)[0] is DURABLE
+
+
+def test_a_broker_that_sends_more_than_it_may_is_bounded_and_loses_nothing() -> None:
+    w = window()
+    taken = [deliver(w, packet)[1] for packet in range(1, ROOM + 1)]
+    assert deliver(w, ROOM + 1)[0] is NO_ROOM
+    for held in taken:
+        settle(w, held)
+    assert deliver(w, ROOM + 2)[0] is NO_ROOM, "it would come before the one that was let fall"
+    w.connected(session=True)
+    assert [deliver(w, ROOM + n, again=True)[0] for n in (1, 2)] == [NEW, NEW]
+
+
+def test_what_waits_here_is_known_though_there_is_no_room() -> None:
+    w = window()
+    held = [deliver(w, packet)[1] for packet in range(1, ROOM + 1)]
+    w.connected(session=True)
+    assert [deliver(w, packet, again=True) for packet in range(1, ROOM + 1)] == [(WAITING, h) for h in held]
+
+
 def test_what_is_remembered_is_bounded() -> None:
     w = window()
-    for number in range(1, 3_000):
+    for number in range(1, 2 * SETTLED):
         settle(w, deliver(w, number, "mark-mark-mark")[1])
         w.remember(f"topic/{number}", f"mark-{number:06}")
     cursor = w.cursor([])
-    assert len(cursor) < 30 * (WINDOW + TOPICS)
+    assert len(cursor) < 30 * (SETTLED + TOPICS)
+    w.confirmed(w.sent)
+    assert len(w.cursor([])) < 30 * TOPICS
     later = window(cursor)
-    assert later.stale("mark-002999")
+    assert later.stale(f"mark-{2 * SETTLED - 1:06}")
     assert not later.stale("mark-000001")
     for number in range(TOPICS):
         later.remember(f"other/{number}", "x")
-    assert not later.stale("mark-002999")
+    assert not later.stale(f"mark-{2 * SETTLED - 1:06}")
 
 
 @pytest.mark.parametrize("marks", [("a", "b")])

@@ -100,6 +100,16 @@ class Link:
         """Raises MqttError when the connection is gone."""
         await anext(aiter(self._client.messages))  # nothing is ever put there: our own callback takes it
 
+    async def confirm(self) -> bool:
+        """Whether the broker answered: it has then read what was sent before. It is asked for the end of a subscription
+        that there never was.
+        """
+        try:
+            await self._client.unsubscribe(f"{self._client.identifier}/none")
+        except MqttError:
+            return False
+        return True
+
     def acknowledge(self, packet: int) -> bool:
         """The broker may forget it. False where there is no connection to say it on."""
         return self._paho.is_connected() and self._paho.ack(packet, 1) == 0

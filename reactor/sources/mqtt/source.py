@@ -61,6 +61,7 @@ class MqttSource:
         self._settled = asyncio.Event()
         """Nothing that was handed out is under way."""
         self._settled.set()
+        self._acknowledged, self._overflowed = asyncio.Event(), asyncio.Event()
         self._held = self._bytes = self._dropped = self._dropped_ever = self._failures = self._flaps = 0
         self._condition, self._since = Condition.CONNECTING, clock.now()
         self._error: str | None = None
@@ -166,15 +167,41 @@ class MqttSource:
             self._link = None
 
     async def _while_connected(self, link: Link) -> None:
+        ends = [asyncio.ensure_future(end) for end in (link.lost(), self._confirm(link), self._overflow())]
         try:
-            await link.lost()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in ends:
+                if end.done():
+                    await end
         finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
             self._flaps += 1
             if self._clock.now() - self._since > STEADY:
                 self._flaps = self._failures = 0
 
+    async def _confirm(self, link: Link) -> None:
+        """Asks, after acknowledgements, whether they arrived: those that did need not be remembered."""
+        while True:
+            await self._acknowledged.wait()
+            self._acknowledged.clear()
+            sent = self._window.sent
+            if await link.confirm():
+                self._window.confirmed(sent)
+
+    async def _overflow(self) -> None:
+        """The broker sent more than was allowed to it, and what had no room was let fall. Once there is room again, a new
+        connection brings it.
+        """
+        await self._overflowed.wait()
+        while self._waiting or self._handed:
+            await self._settled.wait()
+            await self._clock.sleep(BACKOFF_FIRST)
+
     def _begun(self, session: bool) -> None:
         self._window.connected(session=session)
+        self._overflowed.clear()
         if not session and not self._first_time:
             self._lost_session = trouble.session_lost(self._settings.server)
             log.warning("%s: %s", self.name, self._lost_session)
@@ -182,6 +209,7 @@ class MqttSource:
     def _acknowledge(self, held: Held) -> None:
         if self._link is not None and self._link.acknowledge(held.packet):
             self._window.acknowledged(held)
+            self._acknowledged.set()
 
     # What is delivered ------------------------------------------------------------------------------------------------
 
@@ -194,6 +222,8 @@ class MqttSource:
             )
             if delivery is Delivery.DURABLE:
                 self._acknowledge(held)
+            elif delivery is Delivery.NO_ROOM:
+                self._overflowed.set()
             if delivery is not Delivery.NEW:
                 return
         if self._is_known_state(found):

@@ -13,25 +13,35 @@ questions follow, and a wrong answer to the first would lose a publication:
 - *May it be acknowledged already?* Only where its effects are durable, and only on the connection that delivered it
   last.
 
+An acknowledgement is known to have arrived when the broker answered something that was asked behind it (`confirmed`), or
+when it goes on to new publications: those that it repeats at the beginning of a connection come before them.
+
 `cursor` goes into the ledger with every batch, so a process that was killed knows what its predecessor did.
 """
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from enum import Enum
+from typing import NamedTuple
 
 import msgspec
 
 WINDOW = 200
 """Publications that the broker may have under way to us without an acknowledgement (MQTT 5: receive maximum)."""
+ROOM = 4 * WINDOW
+"""Of them that are taken at once. Mosquitto 2.0 allows itself a new window at each connection, beside what it repeats."""
 TOPICS = 200
 """Topics of which the last publication is remembered."""
+SETTLED = 25 * WINDOW
+"""Acknowledgements that may be unconfirmed; of older ones it is forgotten that there were any."""
 
 
 class Delivery(Enum):
     NEW = "new"
     WAITING = "waiting"
     """It is here already, and will be acknowledged once it is durable."""
+    NO_ROOM = "no room"
+    """Neither this nor what comes behind it is taken: the next connection brings them again."""
     DURABLE = "durable"
     """Its effects are durable: acknowledge it, and do nothing else."""
 
@@ -46,6 +56,15 @@ class Held:
         self.connection = connection
         """On which it was delivered last."""
         self.handed_out = self.durable = False
+
+
+class Settled(NamedTuple):
+    """An acknowledgement that was sent, and perhaps did not arrive."""
+
+    mark: str
+    connection: int = 0
+    number: int = 0
+    """Of all that were sent."""
 
 
 class Cursor(msgspec.Struct, array_like=True):
@@ -66,10 +85,13 @@ class Window:
         """The packet identifier that was given last."""
         self.reuses = known.reuses
         """The broker was seen to use packet identifiers again soon."""
-        self._settled = OrderedDict(known.settled)
+        self._settled = OrderedDict((packet, Settled(mark)) for packet, mark in known.settled)
         self._last: OrderedDict[str, str] = OrderedDict((f"\0{n}", mark) for n, mark in enumerate(known.last))
         self._open: dict[int, Held] = {}
         self._connection = 0
+        self._repeating, self._overflowed = True, False
+        self.sent = 0
+        """Acknowledgements, so far."""
         self.repeated = 0
         """Deliveries that were recognised as no publication of their own."""
 
@@ -77,6 +99,7 @@ class Window:
         """A new connection; `session`: the broker went on with the one that we had. If not, its identifiers mean nothing
         any more."""
         self._connection += 1
+        self._repeating, self._overflowed = True, False
         if not session:
             self._open.clear()
             self._settled.clear()
@@ -87,16 +110,20 @@ class Window:
         if not again:
             self.reuses = self.reuses or not _ahead(packet, self._newest)
             self._newest = packet
+            self._end_of_repetitions()
         held = self._open.get(packet)
         if again and held is not None and held.mark == mark:
             held.connection = self._connection
             self.repeated += 1
             return (Delivery.DURABLE if held.durable else Delivery.WAITING), held
         held = Held(packet, mark, anonymous=anonymous, connection=self._connection)
-        if again and not self.reuses and self._settled.get(packet) == mark:
+        if again and not self.reuses and packet in self._settled and self._settled[packet].mark == mark:
             held.durable = True
             self.repeated += 1
             return Delivery.DURABLE, held
+        if self._overflowed or len(self._open) >= ROOM:
+            self._overflowed = True
+            return Delivery.NO_ROOM, held
         self._settled.pop(packet, None)
         self._open[packet] = held
         return Delivery.NEW, held
@@ -110,11 +137,26 @@ class Window:
         """The acknowledgement was sent. Whether it arrived, nobody says."""
         if self._open.get(held.packet) is held:
             del self._open[held.packet]
+        self.sent += 1
         if held.anonymous:
-            self._settled[held.packet] = held.mark
+            self._settled[held.packet] = Settled(held.mark, self._connection, self.sent)
             self._settled.move_to_end(held.packet)
-            if len(self._settled) > WINDOW:
+            if len(self._settled) > SETTLED:
                 self._settled.popitem(last=False)
+
+    def confirmed(self, sent: int) -> None:
+        """The broker has the acknowledgements up to that one, of those that were sent on this connection."""
+        self._forget([p for p, s in self._settled.items() if s.connection == self._connection and s.number <= sent])
+
+    def _end_of_repetitions(self) -> None:
+        """What the broker has not repeated by now, it will not: it had heard of it."""
+        if self._repeating:
+            self._repeating = False
+            self._forget([p for p, s in self._settled.items() if s.connection != self._connection])
+
+    def _forget(self, packets: Sequence[int]) -> None:
+        for packet in packets:
+            del self._settled[packet]
 
     def stale(self, mark: str) -> bool:
         """Whether what the broker retained is what was read of its topic last."""
@@ -132,7 +174,12 @@ class Window:
         for held in batch:
             held.handed_out = True
         under_way = [(h.packet, h.mark) for h in self._open.values() if h.handed_out and h.anonymous]
-        known = Cursor(self._newest, self.reuses, [*self._settled.items(), *under_way], list(self._last.values()))
+        known = Cursor(
+            self._newest,
+            self.reuses,
+            [*((p, s.mark) for p, s in self._settled.items()), *under_way],
+            list(self._last.values()),
+        )
         return msgspec.json.encode(known).decode()
 
 
