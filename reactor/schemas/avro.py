@@ -199,7 +199,7 @@ def _parsed(schema: Json) -> Json:
         return schema
     try:
         return msgspec.json.decode(schema)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise SchemaError(f"This is no Avro schema, because it is no JSON: {error}.") from error
 
 

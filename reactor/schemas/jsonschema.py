@@ -14,6 +14,7 @@
 A schema that contains itself is followed once. What is referred to is never fetched: it is inside, or given.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import unquote
@@ -84,7 +85,7 @@ def parsed(schema: Json) -> Json:
         return schema
     try:
         return msgspec.json.decode(schema)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise SchemaError(f"This is no JSON Schema, because it is no JSON: {error}.") from error
 
 
@@ -260,7 +261,7 @@ def _values(values: Json) -> Part:
         return Enum(tuple(some)), nullable
     if all(isinstance(v, bool) for v in some) and len(set(some)) == 2:
         return Scalar("boolean"), nullable
-    return Opaque(f"one of {msgspec.json.encode(some, order='sorted').decode()}"), nullable
+    return Opaque(f"one of {json.dumps(some, sort_keys=True, ensure_ascii=False)}"), nullable
 
 
 def _text(node: Node) -> Type:

@@ -13,9 +13,7 @@ import msgspec
 
 from reactor.model.events import Json
 from reactor.model.schema import Basis, Dialect, Field, Schema, SchemaError
-from reactor.model.schema.compare import Rules
-from reactor.model.schema.fit import join_records, join_types
-from reactor.model.schema.types import NULL, Decimal, ListOf, Record, Scalar, Text, Type, names_of
+from reactor.model.schema.types import NULL, Decimal, ListOf, Record, Scalar, Text, Type, Union, names_of
 from reactor.schemas.bounds import DEPTH
 
 HEADER_LIMIT = 1024 * 1024
@@ -26,7 +24,7 @@ COLUMNS_LIMIT = 2_000
 """Keys that the objects of one place may have between them: with more, the keys are data."""
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTED = re.compile(r'"[^"]*"')
-_RULES = Rules(Dialect.JSON)
+_SCALARS: dict[type, Type] = {bool: Scalar("boolean"), float: Scalar("float64"), str: Text()}
 _decoder = msgspec.json.Decoder()
 
 
@@ -59,22 +57,16 @@ def of_lines(file: IO[bytes], *, limit: int = LINES_LIMIT) -> Schema:
     Raises:
         SchemaError: a line is no JSON object, or there are more than `limit` bytes.
     """
-    shapes = set[Type]()
-    order: dict[str, None] = {}
-    whole: Record | None = None
+    seen = _Place()
     for number, line in _lines(file, limit):
         row = _row(number, line)
-        shape = _shape(row)
-        if shape in shapes:
-            continue
-        shapes.add(shape)
-        order.update(dict.fromkeys(row))
-        whole = shape if whole is None else join_records(whole, shape, _RULES)
-        _bounded(whole, number)
-    if whole is None:
+        try:
+            seen.see(row)
+        except SchemaError as error:
+            raise SchemaError(f"Line {number}: {error}") from error
+    if not seen.objects:
         raise SchemaError("There is no line in it, so nothing can be said of its columns.")
-    found = {f.name: f for f in whole.fields}
-    return Schema(tuple(found[name] for name in order), Dialect.JSON, Basis.SEEN)
+    return Schema(seen.record().fields, Dialect.JSON, Basis.SEEN)
 
 
 def _lines(file: IO[bytes], limit: int) -> Iterator[tuple[int, bytes]]:
@@ -103,55 +95,68 @@ def _row(number: int, line: bytes) -> dict[str, Json]:
     return row
 
 
-def _shape(value: dict[str, Json], depth: int = 0) -> Record:
-    if depth > DEPTH:
-        raise SchemaError(f"A row is nested more than {DEPTH} levels deep, so its columns cannot be compared.")
-    return Record(tuple(_field(key, value[key], depth) for key in sorted(value)))
+class _Place:
+    """All that was seen at one place of the rows: memory for what differs, not for what is there."""
 
+    __slots__ = ("count", "fields", "huge", "item", "kinds", "objects")
 
-def _field(name: str, value: Json, depth: int) -> Field:
-    return Field(name, _type(value, depth), nullable=value is None)
+    def __init__(self) -> None:
+        self.kinds: set[type] = set()
+        self.huge = False
+        self.count = self.objects = 0
+        self.fields: dict[str, _Place] = {}
+        self.item: _Place | None = None
 
+    def see(self, value: Json, depth: int = 0) -> None:
+        kind = value.__class__
+        self.count += 1
+        self.kinds.add(kind)
+        if kind is int:
+            self.huge = self.huge or not -(2**63) <= value < 2**63
+        elif kind is dict:
+            self._object(value, depth + 1)
+        elif kind is list:
+            self._list(value, depth + 1)
 
-def _type(value: Json, depth: int) -> Type:
-    match value:
-        case None:
-            return NULL
-        case bool():
-            return Scalar("boolean")
-        case int():
-            return Scalar("int64") if -(2**63) <= value < 2**63 else Decimal()
-        case float():
-            return Scalar("float64")
-        case str():
-            return Text()
-        case dict():
-            return _shape(value, depth + 1)
-        case _:
-            return _list(value, depth)
+    def record(self) -> Record:
+        return Record(tuple(place._field(name, self.objects) for name, place in self.fields.items()))
 
+    def _object(self, value: dict[str, Json], depth: int) -> None:
+        self.objects += 1
+        for key, inner in value.items():
+            place = self.fields.get(key)
+            if place is None:
+                place = self.fields[key] = self._room(key, depth)
+            place.see(inner, depth)
 
-def _list(values: list[Json], depth: int) -> ListOf:
-    if depth > DEPTH:
-        raise SchemaError(f"A row is nested more than {DEPTH} levels deep, so its columns cannot be compared.")
-    kind: Type = NULL
-    shapes = {_type(v, depth + 1) for v in values}
-    for shape in sorted(shapes, key=str):
-        kind = join_types(kind, shape, _RULES)
-    return ListOf(Field("item", kind, nullable=None in values))
+    def _list(self, values: list[Json], depth: int) -> None:
+        if self.item is None:
+            self.item = self._room("item", depth)
+        for inner in values:
+            self.item.see(inner, depth)
 
+    def _room(self, key: str, depth: int) -> "_Place":
+        if depth > DEPTH:
+            raise SchemaError(f"It is nested more than {DEPTH} levels deep, so its columns cannot be compared.")
+        if len(self.fields) >= COLUMNS_LIMIT:
+            raise SchemaError(
+                f"There are now more than {COLUMNS_LIMIT} keys in objects of one place, the last {key!r:.80}: they are data, not columns. "
+                "Write them as values."
+            )
+        return _Place()
 
-def _bounded(record: Record, number: int) -> None:
-    """No object with more keys than a table has columns."""
-    if len(record.fields) > COLUMNS_LIMIT:
-        raise SchemaError(
-            f"Up to line {number} there are more than {COLUMNS_LIMIT} keys in objects of one place, such as {record.fields[-1].name!r:.80}: "
-            "they are data, not columns. Write them as values."
-        )
-    for field in record.fields:
-        inner = field.type.item.type if isinstance(field.type, ListOf) else field.type
-        if isinstance(inner, Record):
-            _bounded(inner, number)
+    def _field(self, name: str, objects: int) -> Field:
+        return Field(name, self._type(), type(None) in self.kinds, has_default=self.count < objects)
+
+    def _type(self) -> Type:
+        parts: list[Type] = [_SCALARS[kind] for kind in _SCALARS if kind in self.kinds]
+        if int in self.kinds and (self.huge or float not in self.kinds):
+            parts.append(Decimal() if self.huge else Scalar("int64"))
+        if dict in self.kinds:
+            parts.append(self.record())
+        if list in self.kinds:
+            parts.append(ListOf(self.item._field("item", 0) if self.item is not None else Field("item", NULL)))
+        return Union(tuple(parts)) if len(parts) > 1 else parts[0] if parts else NULL
 
 
 def _delimiter(text: str) -> str:

@@ -130,6 +130,8 @@ def _field(column: Column) -> Field:
 
 
 def _spelled(row: dict[str, Json]) -> Column:
+    if not isinstance(row.get("column_name"), str) or not isinstance(row.get("data_type"), str):
+        raise SchemaError(f"This row of information_schema.columns has no column_name or no data_type: {row!r:.120}.")
     kind, udt = str(row["data_type"]), str(row.get("udt_name") or "")
     length, digits = row.get("character_maximum_length"), row.get("numeric_precision")
     if kind == "ARRAY":

@@ -286,6 +286,12 @@ def test_names_alone_say_what_came_and_went_and_no_more() -> None:
     )
 
 
+def test_a_header_may_lack_what_the_contract_lets_be_left_out() -> None:
+    contract = table(ID, Field("note", Text(), True, True), Field("amount", INT32))
+    assert diff(contract, names_of("id", "amount")).changes == ()
+    assert diff(contract, names_of("id", "note")).lines == ("column amount: removed, was a column (breaking)",)
+
+
 CONTRACT = table(
     ID, Field("at", Union((Timestamp("us"), Timestamp("us", True)))), Field("amount", Decimal(10, 2), True),
     Field("note", Text(), True, True),
@@ -351,3 +357,14 @@ def test_two_columns_of_one_name_are_refused() -> None:
 def test_classes_compare_by_harm_not_by_alphabet(less: Compatibility, more: Compatibility) -> None:
     assert less < more and more > less and less <= more and more >= less
     assert max(more, less) is more
+
+
+def test_unions_inside_unions_are_not_compared_without_end() -> None:
+    def deep(leaf: str) -> Type:
+        kind: Type = Opaque(leaf)
+        for level in range(12):
+            kind = Union(tuple(Record((Field(f"{side}{level}", kind), Field(leaf, INT32))) for side in "ab"))
+        return kind
+
+    with pytest.raises(SchemaError, match="so many unions inside unions"):
+        diff(one(deep("x")), one(deep("y")))

@@ -176,7 +176,7 @@ def test_a_json_schema() -> None:
         "at": "timestamp(us, tz)",
         "name": "string(5) = default",
         "status": 'enum("open", "paid")?',
-        "odd": 'other("one of [1,\\"x\\"]") = default',
+        "odd": 'other("one of [1, \\"x\\"]") = default',
         "lines": "list<struct<sku: string>>",
         "prices": "map<string, float64?> = default",
         "either": "union<int64 | string>? = default",
@@ -185,7 +185,7 @@ def test_a_json_schema() -> None:
         "whole": "struct<more: any?, sku: string> = default",
         "self": "struct<at: timestamp(us, tz), either: union<int64 | string>? = default, elsewhere: struct<cents: int64> = default, "
         "free: any? = default, id: int64, lines: list<struct<sku: string>>, n: int32 = default, name: string(5) = default, "
-        'odd: other("one of [1,\\"x\\"]") = default, pair: struct<"0": int64, "1": string> = default, '
+        'odd: other("one of [1, \\"x\\"]") = default, pair: struct<"0": int64, "1": string> = default, '
         "prices: map<string, float64?> = default, "
         'self: other("#, which contains itself"), status: enum("open", "paid")?, whole: struct<more: any?, sku: string> = default>',
         "elsewhere": "struct<cents: int64> = default",

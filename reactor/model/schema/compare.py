@@ -3,29 +3,47 @@
 Law: pure, and strict. What may be overlooked because of where a schema comes from is settled before (`fit.py`).
 """
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from reactor.model.schema.changes import ITEM, KEY, VALUE, Alteration, Change, Compatibility, worst
 from reactor.model.schema.promotions import promotes
-from reactor.model.schema.types import Dialect, Enum, Field, ListOf, MapOf, Record, Type, Union, quoted
+from reactor.model.schema.types import Dialect, Enum, Field, ListOf, MapOf, Record, SchemaError, Type, Union, quoted
 
 Path = tuple[str, ...]
 
 
+LIMIT = 4_000_000
+"""Characters of types that one comparison may read: unions inside unions can be compared without end."""
+
+
 @dataclass(frozen=True)
 class Rules:
-    """Under which rules two types are compared."""
+    """Under which rules two types are compared, and how much of that has been done."""
 
     dialect: Dialect
     asked: bool = True
     """A new field is asked of those who write: it must be optional, or it breaks them."""
+    read: list[int] = dataclasses.field(default_factory=lambda: [0], compare=False)
 
     def optional(self, field: Field) -> bool:
         """Whether rows of before, which lack the field, are rows still. In tables a column that may be null is; in the other
         dialects a null must be there to be read.
         """
         return not self.asked or field.has_default or (field.nullable and self.dialect is Dialect.COMMON)
+
+    def spend(self, characters: int) -> None:
+        """Counts what is read.
+
+        Raises:
+            SchemaError: it is too much.
+        """
+        self.read[0] += characters
+        if self.read[0] > LIMIT:
+            raise SchemaError(
+                "These two schemas have so many unions inside unions that they cannot be compared. Give the columns a plainer type."
+            )
 
 
 def fits(old: Type, new: Type, rules: Rules) -> bool:
@@ -69,8 +87,10 @@ def fields(old: Field, new: Field, path: Path, rules: Rules) -> Iterator[Change]
 
 def types(old: Type, new: Type, path: Path, rules: Rules) -> Iterator[Change]:
     """All changes between two types."""
-    if str(old) == str(new):
+    before, after = str(old), str(new)
+    if before == after:
         return
+    rules.spend(len(before) + len(after))
     match old, new:
         case Record(), Record():
             yield from records(old, new, path, rules)
@@ -82,7 +102,7 @@ def types(old: Type, new: Type, path: Path, rules: Rules) -> Iterator[Change]:
         case Enum(), Enum():
             yield from _enums(old, new, path, rules)
         case _:
-            yield Change(_retyped(old, new, rules), path, str(old), str(new))
+            yield Change(_retyped(old, new, rules), path, before, after)
 
 
 def members(type: Type) -> tuple[Type, ...]:

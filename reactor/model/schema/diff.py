@@ -69,7 +69,7 @@ class Diff(msgspec.Struct, frozen=True, omit_defaults=True):
 def diff(old: Schema, new: Schema) -> Diff:
     """What changed from the old schema, or the expected one, to the new one, or the one that was found."""
     if old.names_only or new.names_only:
-        return Diff(_ordered(_names(old.names, new.names)), names_only=True)
+        return Diff(_ordered(_names(old, new)), names_only=True)
     contract = new.basis is Basis.CONTRACT
     rules = Rules(old.dialect if old.dialect is new.dialect else Dialect.COMMON, asked=contract)
     found, seen = new.record, new.basis is Basis.SEEN
@@ -101,12 +101,16 @@ def refuse_unknown(schema: Schema, columns: Collection[str]) -> None:
             )
 
 
-def _names(old: tuple[str, ...], new: tuple[str, ...]) -> list[Change]:
-    changes = [Change(Alteration.REMOVED, (n,), "a column") for n in old if n not in new]
-    changes += [Change(Alteration.ADDED, (n,), "", "a column") for n in new if n not in old]
-    before, after = [n for n in old if n in new], [n for n in new if n in old]
-    if before != after:
-        changes.append(Change(Alteration.REORDERED, (), ", ".join(map(quoted, before)), ", ".join(map(quoted, after))))
+def _names(old: Schema, new: Schema) -> list[Change]:
+    """Of names alone. What a contract lets be left out may be left out of a header too."""
+    before, after = old.names, new.names
+    gone = [f.name for f in old.fields if f.name not in after and not f.has_default]
+    changes = [Change(Alteration.REMOVED, (n,), "a column") for n in gone]
+    changes += [Change(Alteration.ADDED, (n,), "", "a column") for n in after if n not in before]
+    shared = [n for n in before if n in after], [n for n in after if n in before]
+    if shared[0] != shared[1]:
+        was, now = (", ".join(map(quoted, names)) for names in shared)
+        changes.append(Change(Alteration.REORDERED, (), was, now))
     return changes
 
 

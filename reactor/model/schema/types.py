@@ -133,7 +133,7 @@ class Enum(msgspec.Struct, frozen=True, tag="enum"):
     name: str = ""
 
     def __str__(self) -> str:
-        return f"enum{_named(self.name)}({', '.join(json.dumps(v) for v in sorted(set(self.values)))})"
+        return f"enum{_named(self.name)}({', '.join(_spelled(v) for v in sorted(set(self.values)))})"
 
 
 class Opaque(msgspec.Struct, frozen=True, tag="opaque"):
@@ -142,7 +142,7 @@ class Opaque(msgspec.Struct, frozen=True, tag="opaque"):
     name: str
 
     def __str__(self) -> str:
-        return f"other({json.dumps(self.name)})"
+        return f"other({_spelled(self.name)})"
 
 
 class ListOf(msgspec.Struct, frozen=True, tag="list"):
@@ -183,7 +183,7 @@ class Record(msgspec.Struct, frozen=True, tag="struct"):
     def __str__(self) -> str:
         fields = sorted(self.fields, key=lambda f: f.name)
         parts = [f"{quoted(f.name)}: {f.content}" for f in fields]
-        parts += [f"reserved {json.dumps(r)}" for r in sorted(set(self.reserved))]
+        parts += [f"reserved {_spelled(r)}" for r in sorted(set(self.reserved))]
         return f"struct{_named(self.name)}<{', '.join(parts)}>"
 
 
@@ -238,7 +238,12 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     reserved: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _ = self.record  # which refuses what cannot be right
+        try:
+            self.text.encode()
+        except UnicodeEncodeError as error:
+            raise SchemaError(
+                "A name in it is no valid text (it has half a character), so it cannot be kept."
+            ) from error
 
     @property
     def names_only(self) -> bool:
@@ -257,14 +262,15 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def text(self) -> str:
         """The canonical text: the same for two schemas of one dialect exactly where they are identical."""
+        record = self.record  # which refuses two columns of one name
         if self.names_only:
             return f"names<{', '.join(quoted(n) for n in sorted(self.names))}>"
-        return f"{self.dialect} {self.record}"
+        return f"{self.dialect} {record}"
 
     @property
     def digest(self) -> str:
         """A fingerprint of the canonical text: 32 hexadecimal digits."""
-        return hashlib.blake2b(self.text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return hashlib.blake2b(self.text.encode(), digest_size=16).hexdigest()
 
 
 def names_of(*names: str) -> Schema:
@@ -274,7 +280,11 @@ def names_of(*names: str) -> Schema:
 
 def quoted(name: str) -> str:
     """The name as it stands in a text: as it is where it is a plain word."""
-    return name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    return name if _PLAIN.fullmatch(name) else _spelled(name)
+
+
+def _spelled(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _named(name: str) -> str:
