@@ -20,7 +20,7 @@ from reactor.executors.thread import Thread
 from reactor.model.commands import Alert
 from reactor.model.errors import ConfigError, ReactorError
 from reactor.model.ids import Lane, SourceName
-from reactor.model.ports import Clock, Ids
+from reactor.model.ports import Clock, Ids, Redact
 from reactor.model.source import (
     POSTGRES,
     Files,
@@ -145,9 +145,10 @@ class Assembly:
         self.settings, self.definitions = settings, definitions
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.store = SqliteStore(settings.database)
-        self.telemetry, self._metrics = make_telemetry(settings)
+        self.redact = redactor(settings)
+        self.telemetry, self._metrics = make_telemetry(self.redact)
         self.ids = SystemIds(traces=self.telemetry.traces)
-        self.logs = FileLogs(settings.log_dir, self.clock)
+        self.logs = FileLogs(settings.log_dir, self.clock, redact=self.redact)
         self.process = Process(
             self.clock,
             self.logs,
@@ -185,6 +186,7 @@ class Assembly:
             channels=make_channels(settings, clock),
             forget_logs=logs.forget,
             labels=labels,
+            redact=self.redact,
         )
 
     def _tell(self, alert: Alert) -> None:
@@ -231,14 +233,14 @@ class Assembly:
             await self._reader.close()
 
 
-def make_telemetry(settings: Settings) -> tuple[Both, Metrics]:
+def make_telemetry(redact: Redact) -> tuple[Both, Metrics]:
     """Metrics always; traces where the environment names a collector, and their libraries are loaded only then."""
     release = version("reactor-orchestrator")
     metrics = Metrics(release)
     if not (os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
         return Both(metrics, None), metrics
     otel = importlib.import_module("reactor.telemetry.otel")
-    traces = otel.from_environment(os.environ, release, redactor(settings)) if otel.wanted(os.environ) else None
+    traces = otel.from_environment(os.environ, release, redact) if otel.wanted(os.environ) else None
     return Both(metrics, traces), metrics
 
 

@@ -11,8 +11,8 @@ from reactor.cli.notify import notify, watchdog_seconds
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
 from reactor.telemetry.logs import configure
-from reactor.telemetry.redact import Redactor
 from reactor.web.runner import Runner, make_service
+from reactor.wiring import redactor
 
 T = TypeVar("T")
 Beside = Callable[[Runner], Awaitable[None]]
@@ -36,8 +36,7 @@ async def serve(
 
     Raises whatever the service failed of.
     """
-    secrets = (settings.token, settings.kafka.sasl_password)
-    configure(settings.log_format, settings.log_level, Redactor(s.get_secret_value() for s in secrets if s is not None))
+    configure(settings.log_format, settings.log_level, redactor(settings))
     stop = asyncio.Event()
     async with opened(settings, definitions) as runner:
         _on_signals(stop)

@@ -17,7 +17,7 @@ from pathlib import Path
 from reactor.executors.base import LogSink
 from reactor.model.errors import NotFound
 from reactor.model.ids import Instant, RunId
-from reactor.model.ports import Clock
+from reactor.model.ports import Clock, Redact
 
 LIMIT = 10_000_000
 """Bytes of one attempt's log."""
@@ -25,17 +25,24 @@ LIMIT = 10_000_000
 LONGEST_LINE = 8_192
 """Characters of one line that are kept."""
 
+LONGEST_SECRET = 1_024
+
 _RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _HARMFUL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _log = logging.getLogger(__name__)
 
 
-def visible(text: str) -> str:
-    """The text with control characters spelled out (`\\x1b`), those that turn the direction of writing included; a
-    tab stays.
+def visible(text: str, redact: Redact = str) -> str:
+    """The text without secrets, and with control characters spelled out (`\\x1b`), those that turn the direction of
+    writing included; a tab stays.
     """
-    if len(text) > LONGEST_LINE:
-        text = f"{text[:LONGEST_LINE]} [... {len(text) - LONGEST_LINE} more characters]"
+    if len(text) <= LONGEST_LINE:
+        return _spelled(redact(text))
+    kept = redact(text[: LONGEST_LINE + LONGEST_SECRET])[:-LONGEST_SECRET]  # no half of a secret before the cut
+    return f"{_spelled(kept)} [... {len(text) - LONGEST_LINE} more characters]"
+
+
+def _spelled(text: str) -> str:
     if text.isprintable():
         return text
     return _HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
@@ -44,13 +51,14 @@ def visible(text: str) -> str:
 class FileLogs:
     """Logs as files below a folder: `RUN/ATTEMPT.log`, readable by their owner alone."""
 
-    def __init__(self, folder: Path, clock: Clock, limit: int = LIMIT) -> None:
+    def __init__(self, folder: Path, clock: Clock, limit: int = LIMIT, redact: Redact = str) -> None:
         self._folder = folder
         self._clock = clock
         self._limit = limit
+        self._redact = redact
 
     def open(self, run: RunId, attempt: int) -> LogSink:
-        return _FileSink(self._path(run, attempt), self._clock, self._limit)
+        return _FileSink(self._path(run, attempt), self._clock, self._limit, self._redact)
 
     def read(self, run: RunId, attempt: int) -> Iterable[str]:
         """The lines of an attempt's log so far, each behind its time (UTC). None where it wrote nothing.
@@ -87,10 +95,11 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 class _FileSink:
-    def __init__(self, path: Path, clock: Clock, limit: int) -> None:
+    def __init__(self, path: Path, clock: Clock, limit: int, redact: Redact) -> None:
         self._path = path
         self._clock = clock
         self._limit = limit
+        self._redact = redact
         self._lock = threading.Lock()
         self._file: int | None = None
         self._size = 0
@@ -98,7 +107,7 @@ class _FileSink:
         self._closed = False
 
     def line(self, text: str) -> None:
-        data = f"{stamp(self._clock.now())} {visible(text)}\n".encode("utf-8", "backslashreplace")
+        data = f"{stamp(self._clock.now())} {visible(text, self._redact)}\n".encode("utf-8", "backslashreplace")
         with self._lock:
             if self._closed:
                 return

@@ -1,8 +1,12 @@
 """Time, identity and chance, as things that are handed in: nobody below `wiring` asks the machine for them."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from reactor.model.ids import Instant, RunId
+
+Redact = Callable[[str], str]
+"""A text without the secrets that may have got into it. `str` where there are none to know of."""
 
 
 class Clock(Protocol):

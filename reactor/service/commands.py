@@ -30,7 +30,7 @@ class Commands:
     """The write side for the command line and the web."""
 
     def __init__(self, service: Service, reader: Callable[[], Awaitable[Reader]], clock: Clock) -> None:
-        self._service, self._reader, self._clock = service, reader, clock
+        self._service, self._reader, self._clock, self._redact = service, reader, clock, service.redact
         self._letters = asyncio.Lock()
         """Two who deal with the same dead letter at once: the second finds it dealt with."""
 
@@ -44,7 +44,7 @@ class Commands:
         return run.id
 
     async def cancel(self, id: str, actor: str, reason: str) -> RunId:
-        run = await self._run(id)
+        run, reason = await self._run(id), self._redact(reason)
         note = Transaction(audits=[self._audit(actor, "cancel", run, reason)])
         await self._ask(CancelRun(run, actor, reason), note)
         return run
@@ -60,7 +60,7 @@ class Commands:
         """Lets through what a gate holds; where it is held for its schema, that is accepted from now on, and whatever else is held for the same
         one passes too. Returns what was let through.
         """
-        held = await self._held(asset, partition)
+        held, reason = await self._held(asset, partition), self._redact(reason)
         await self._approve(Slot(AssetName(asset), PartitionKey(partition), held=held), actor, reason)
         done = [called(asset, partition)]
         for slot in await self._held_for(subject(AssetName(asset)), held) if held.schema else ():
@@ -91,7 +91,7 @@ class Commands:
 
     async def reject(self, asset: str, partition: str, actor: str, reason: str) -> int:
         """Closes a partition to what a gate holds. Returns the number of the event that it turns away."""
-        held = await self._held(asset, partition)
+        held, reason = await self._held(asset, partition), self._redact(reason)
         name, key = AssetName(asset), PartitionKey(partition)
         note = Transaction(audits=[self._audit(actor, "reject", called(name, key), reason)])
         await self._ask(Reject(name, key, held.seq, actor, reason), note)
@@ -133,7 +133,7 @@ class Commands:
 
     async def drop_dead(self, id: int, actor: str, reason: str) -> None:
         note = Transaction(
-            dead_moved=[(id, "dropped")], audits=[self._audit(actor, "drop dead letter", str(id), reason)]
+            dead_moved=[(id, "dropped")], audits=[self._audit(actor, "drop dead letter", str(id), self._redact(reason))]
         )
         async with self._letters:
             await self._letter(id)

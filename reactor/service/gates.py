@@ -20,6 +20,7 @@ from reactor.model.events import Payload, Ready, Status
 from reactor.model.gate import Arrived, Gate, Version
 from reactor.model.ids import AssetName, PartitionKey
 from reactor.model.outcome import Ending, Outcome
+from reactor.model.ports import Redact
 from reactor.model.run import Run
 from reactor.model.slot import Slot
 from reactor.service.shapes import with_schema
@@ -48,8 +49,8 @@ class _Plain:
 class Gatekeeper:
     """Asks the gates of a graph."""
 
-    def __init__(self, graph: Callable[[], Graph], reader: Callable[[], Awaitable[Reader]]) -> None:
-        self._graph, self._reader = graph, reader
+    def __init__(self, graph: Callable[[], Graph], reader: Callable[[], Awaitable[Reader]], redact: Redact) -> None:
+        self._graph, self._reader, self._redact = graph, reader, redact
         self._calls: dict[str, list[_Plain]] = {}
 
     async def stand(self, judged: list[Judged]) -> list[Judged]:
@@ -64,6 +65,10 @@ class Gatekeeper:
         return replace(judged, ready=ready)
 
     async def _ready(self, ready: Ready, by: str, payload: Payload | None) -> Ready:
+        found = await self._looked_at(ready, by, payload)
+        return replace(found, held=self._redact(found.held)) if found.held else found
+
+    async def _looked_at(self, ready: Ready, by: str, payload: Payload | None) -> Ready:
         if ready.status is not Status.OK:
             return ready
         ready = await with_schema(self._graph(), ready, payload)

@@ -19,9 +19,10 @@ from reactor.core.runs import new_span
 from reactor.executors.pool import DaemonPool
 from reactor.model.events import DeadLetter, RawEvent, Ready, encode_payload
 from reactor.model.ids import Instant, SensorName
-from reactor.model.ports import Clock, Ids
+from reactor.model.ports import Clock, Ids, Redact
 from reactor.model.sensor import AnySensor
 from reactor.service.call import BadAnswer, Call, bind, ready_of
+from reactor.service.redaction import clear_letter
 from reactor.sources.base import Batch
 from reactor.store.base import SensorState
 from reactor.telemetry.base import Sensed, Telemetry
@@ -78,8 +79,10 @@ class SourceJudge:
         clock: Clock,
         ids: Ids,
         telemetry: Telemetry,
+        redact: Redact,
     ) -> None:
         self._graph, self._clock, self._ids, self._telemetry = graph, clock, ids, telemetry
+        self._redact = redact
         self.calls = [bind(s, states.get(s.name)) for s in sensors]
         self._threads = DaemonPool(1, "sensor")
         self._left_behind: list[_Work[Any]] = []  # type: ignore[explicit-any]  # whatever they would answer
@@ -285,17 +288,11 @@ class SourceJudge:
             body = msgspec.json.encode({"no JSON": str(error)})
         if len(body) > BODY_LIMIT:
             body = msgspec.json.encode({"too large to keep": len(body)})
-        return DeadLetter(
-            batch.source,
-            batch.lane,
-            event.position,
-            sensor,
-            reason,
-            detail,
-            body,
-            self._clock.now(),
-            call.digest if call is not None else "",
+        digest = call.digest if call is not None else ""
+        letter = DeadLetter(
+            batch.source, batch.lane, event.position, sensor, reason, detail, body, self._clock.now(), digest
         )
+        return clear_letter(letter, self._redact)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False)

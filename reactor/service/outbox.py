@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from reactor.alerts.base import Channel, Undeliverable
 from reactor.model.errors import Unreachable
 from reactor.model.ids import Instant
-from reactor.model.ports import Clock
+from reactor.model.ports import Clock, Redact
 from reactor.store.base import AlertRow, Reader, Transaction, Undelivered
 
 log = logging.getLogger(__name__)
@@ -30,9 +30,14 @@ class Outbox:
     """See the file's head. `open`, then `run` until cancelled; `ring` when an alert was written."""
 
     def __init__(
-        self, channels: Sequence[Channel], reader: Callable[[], Awaitable[Reader]], write: Write, clock: Clock
+        self,
+        channels: Sequence[Channel],
+        reader: Callable[[], Awaitable[Reader]],
+        write: Write,
+        clock: Clock,
+        redact: Redact,
     ) -> None:
-        self._channels, self._reader, self._write, self._clock = channels, reader, write, clock
+        self._channels, self._reader, self._write, self._clock, self._redact = channels, reader, write, clock, redact
         self._told: dict[str, int] = {}
         self._bells = {c.name: asyncio.Event() for c in channels}
         self.troubles: dict[str, str] = {}
@@ -90,7 +95,7 @@ class Outbox:
                 log.error(
                     "Alert %s (%s) cannot be delivered by %s: %s.", row.id, row.alert.subject, channel.name, error
                 )
-                return str(error)
+                return self._redact(str(error))
             except Exception as error:  # noqa: BLE001 - a channel's trouble costs nobody else anything
                 self._trouble(channel, error)
             await self._clock.sleep(pause)
@@ -101,7 +106,7 @@ class Outbox:
 
     def _trouble(self, channel: Channel, error: Exception) -> None:
         why = f"it did not answer within {SEND_AT_MOST:g} s" if isinstance(error, TimeoutError) else ""
-        why = why or f"{type(error).__name__}: {error}"
+        why = why or self._redact(f"{type(error).__name__}: {error}")
         if channel.name not in self.troubles:
             log.error("Alerts cannot be told by %s: %s. They wait, and are sent when it answers.", channel.name, why)
         self.troubles[channel.name] = why

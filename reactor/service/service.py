@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from reactor.alerts.base import Channel
 from reactor.core.admit import REMEMBERED
 from reactor.core.graph import Graph
@@ -12,7 +14,7 @@ from reactor.model.commands import Alert, Announced, CancelAttempt, Noted, SetTi
 from reactor.model.errors import StoreBusy, StoreFull
 from reactor.model.ids import Instant, SourceName
 from reactor.model.outcome import Outcome, RuleChanged, StepEvent
-from reactor.model.ports import Clock, Ids
+from reactor.model.ports import Clock, Ids, Redact
 from reactor.model.run import Run
 from reactor.model.source import SourceSpec
 from reactor.service.call import bind
@@ -22,6 +24,7 @@ from reactor.service.gates import Gatekeeper
 from reactor.service.intake import Intake
 from reactor.service.judge import SourceJudge
 from reactor.service.outbox import Outbox
+from reactor.service.redaction import clear_outcome
 from reactor.service.ticks import hidden_sensors
 from reactor.service.timers import JUDGED, Timers
 from reactor.service.work import Labels, nothing
@@ -70,8 +73,9 @@ class Parts:
         channels: Sequence[Channel] = (),
         forget_logs: ForgetLogs = _no_logs,
         labels: Labels = nothing,
+        redact: Redact = str,
     ) -> None:
-        self.forget_logs, self.reader, self.channels = forget_logs, reader, channels
+        self.forget_logs, self.reader, self.channels, self.redact = forget_logs, reader, channels, redact
         self.graph, self.writer, self.clock, self.ids = graph, writer, clock, ids
         self.executors, self.make_sources, self.telemetry, self.tell, self.labels = (
             executors,
@@ -89,8 +93,11 @@ class Service:
         self._parts = parts
         self._retention = retention
         self.engine = Engine(parts.graph, parts.writer, parts.clock, parts.ids, parts.labels)
-        self.gates = Gatekeeper(lambda: self.engine.graph, parts.reader)
-        self.outbox = Outbox(parts.channels, parts.reader, lambda note: self.engine.answer([], note), parts.clock)
+        self.gates = Gatekeeper(lambda: self.engine.graph, parts.reader, parts.redact)
+        self.redact = parts.redact
+        self.outbox = Outbox(
+            parts.channels, parts.reader, lambda note: self.engine.answer([], note), parts.clock, parts.redact
+        )
         self.dispatch = Dispatch(parts.executors, parts.clock, self._ended)
         self.timers = Timers(parts.clock, lambda: self.engine.graph, self.engine.ask)
         self.intakes: dict[SourceName, Intake] = {}
@@ -114,6 +121,7 @@ class Service:
 
     def _ended(self, outcome: Outcome) -> None:
         """What an attempt made stands before the gates of its outputs, where there are any, before the engine hears of it."""
+        outcome = clear_outcome(outcome, self.redact)
         run = self.engine.state.runs.get(outcome.run)
         if run is None or not self.gates.concerns(outcome):
             self.engine.ended(outcome)
@@ -237,7 +245,7 @@ class Service:
         specs = {s.source.name: s.source for s in sensors}
         for name, source in parts.make_sources(list(specs.values())).items():
             mine = [s for s in sensors if s.source.name == name]
-            judge = SourceJudge(graph, mine, states, parts.clock, parts.ids, parts.telemetry)
+            judge = SourceJudge(graph, mine, states, parts.clock, parts.ids, parts.telemetry, parts.redact)
             intake = Intake(self.engine, source, judge, self.gates, self._seen)
             self.intakes[name] = intake
             self._readers[name] = asyncio.create_task(intake.run(), name=f"intake {name}")
@@ -269,10 +277,9 @@ class Service:
         for name, intake in self.intakes.items():
             health = intake.source.health()
             if intake.error is not None:
-                health = Health(
-                    Condition.BROKEN, health.since, health.lag, health.last_event, intake.error, health.detail
-                )
-            found[name] = health
+                health = replace(health, condition=Condition.BROKEN, error=intake.error)
+            error = health.error and self.redact(health.error)
+            found[name] = replace(health, error=error, detail=self.redact(health.detail))
         return found
 
     # --- definitions

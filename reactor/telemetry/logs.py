@@ -7,10 +7,11 @@ A line that cannot be written as it was meant is written as well as can be: what
 import logging
 import re
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
+
+from reactor.model.ports import Redact
 
 _PLAIN = set(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {"message", "asctime", "taskName"}
 _NOISY = {
@@ -22,7 +23,6 @@ _NOISY = {
     "uvicorn": logging.WARNING,
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-Redact = Callable[[str], str]
 
 
 def configure(format: str, level: str, redact: Redact) -> None:

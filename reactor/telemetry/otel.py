@@ -17,8 +17,9 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from reactor.model.commands import Announced, Noted
 from reactor.model.errors import ConfigError
+from reactor.model.ports import Redact
 from reactor.telemetry.base import Counted, Sensed
-from reactor.telemetry.readable import Readables, Redact
+from reactor.telemetry.readable import Readables
 from reactor.telemetry.sampling import Keep, sampler
 from reactor.telemetry.slim import slim_noted, slim_sensed
 from reactor.telemetry.spans import Span, of_announced, of_noted, of_sensed

@@ -1,6 +1,6 @@
 """Spans as the SDK's exporters want them. What leaves here is redacted: attributes, links, marks and the reason of a failure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from opentelemetry.sdk.resources import Resource
@@ -9,6 +9,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
+from reactor.model.ports import Redact
 from reactor.model.trace import trace_context
 from reactor.telemetry.spans import Span, Value
 
@@ -17,7 +18,6 @@ _UNSET = Status(StatusCode.UNSET)
 TEXT_LIMIT = 2_000
 """Characters of one text on a span."""
 SHORT = 100
-Redact = Callable[[str], str]
 
 
 class Readables:

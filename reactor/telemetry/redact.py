@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 MASK = "***"
+SHORTEST_LINE = 8
+"""Characters: a shorter line of a secret of many lines may be any word."""
 _NAMES = r"(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)"
 _QUOTE = r"(\\?[\"'])"
 _PLAIN = r"[^\s\"',;&\\]+"
@@ -58,9 +60,10 @@ class Redactor:
 
 
 def _spellings(secret: str) -> set[str]:
-    """As it is, as `repr`, JSON and a URL write it, and each of these within a JSON line."""
+    """As it is, as `repr`, JSON and a URL write it, each of these within a JSON line, and line by line, as logs and tracebacks show it."""
+    lines = {line for line in secret.splitlines() if len(line) >= SHORTEST_LINE}
     once = {secret, repr(secret)[1:-1], quote(secret, safe=""), quote(secret), *_as_json(secret)}
-    return once | {twice for spelt in once for twice in _as_json(spelt)}
+    return once | lines | {twice for spelt in once for twice in _as_json(spelt)}
 
 
 def _as_json(text: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reactor.executors.lines import LONGEST, Lines
-from reactor.executors.logs import FileLogs, MemoryLogs, visible
+from reactor.executors.logs import LONGEST_LINE, FileLogs, MemoryLogs, visible
 from reactor.model.errors import NotFound
 from reactor.model.ids import RunId
 from tests.clock import VirtualClock
@@ -151,3 +151,17 @@ def test_bytes_become_lines(chunks: list[bytes], expected: list[str]) -> None:
 def test_a_line_without_end_is_cut() -> None:
     lines = cut(*[b"x" * 10_000] * 100, b"\nnext\n")
     assert lines == ["x" * LONGEST + f" [... {1_000_000 - LONGEST} more bytes]", "next"]
+
+
+def test_no_secret_is_written_nor_the_half_of_one_that_a_cut_leaves(tmp_path: Path, clock: VirtualClock) -> None:
+    logs = FileLogs(tmp_path, clock, redact=lambda text: text.replace("hunter2-hunter2", "***"))
+    sink = logs.open(RUN, 1)
+    sink.line("log in with hunter2-hunter2")
+    sink.line("x" * (LONGEST_LINE - 4) + "hunter2-hunter2")
+    sink.line("hunter2-hunter2 " * 10_000)
+    sink.close()
+    first, second, third = logs.read(RUN, 1)
+    assert first.endswith("log in with ***")
+    assert "hun" not in second + third
+    assert second.endswith("characters]")
+    assert third.endswith("characters]")
