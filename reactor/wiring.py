@@ -18,7 +18,7 @@ from reactor.model.commands import Alert
 from reactor.model.errors import ReactorError
 from reactor.model.ids import Lane, SourceName
 from reactor.model.ports import Clock, Ids
-from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
+from reactor.model.source import Bucket, Files, Http, Kafka, Schedule, SourceSpec, Table
 from reactor.project.config import Settings
 from reactor.project.load import Definitions
 from reactor.service.clock import SystemClock, SystemIds
@@ -27,6 +27,7 @@ from reactor.service.service import Parts, Service
 from reactor.service.topics import EmbeddedLog
 from reactor.service.work import Labels, nothing
 from reactor.sources.base import Condition, LaneStart, Source
+from reactor.sources.bucket import Access, open_bucket
 from reactor.sources.embedded import EmbeddedTopic
 from reactor.sources.files import FileSource
 from reactor.sources.http import HttpIntake
@@ -46,6 +47,7 @@ class Sources:
     def __init__(self, settings: Settings, store: SqliteStore, log: EmbeddedLog, clock: Clock, ids: Ids) -> None:
         self._settings, self._store, self._log, self._clock, self._ids = settings, store, log, clock, ids
         self.kafka = KafkaSettings(**settings.kafka.model_dump())
+        self.access = Access(**dict(settings.s3))
         self.http = HttpIntake([], clock)
         self.position_of: PositionOf = _no_position
 
@@ -67,6 +69,8 @@ class Sources:
                 return KafkaSource(spec, self.kafka, Ports(self._clock, self._ids, self.position_of))
             case Files():
                 return FileSource(spec, root, self._store, self._clock)
+            case Bucket():
+                return open_bucket(spec, self.access, self._store, self._clock)
             case Table():
                 return TableSource(spec, root, self._clock)
             case Schedule():
@@ -188,4 +192,8 @@ def make_telemetry(settings: Settings) -> tuple[Both, Metrics]:
 
 def redactor(settings: Settings) -> Redactor:
     """Knows the secrets of the settings."""
-    return Redactor(s.get_secret_value() for s in (settings.token, settings.kafka.sasl_password) if s is not None)
+    return Redactor(
+        s.get_secret_value()
+        for s in (settings.token, settings.kafka.sasl_password, settings.s3.access_key, settings.s3.secret_key)
+        if s is not None
+    )

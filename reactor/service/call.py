@@ -11,9 +11,16 @@ from reactor.core.graph import Graph
 from reactor.model.errors import DefinitionError, nearest
 from reactor.model.events import CloudEvent, File, Json, RawEvent, Ready, Record, Row, Tick, evidence_json
 from reactor.model.sensor import AnySensor, State
-from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
+from reactor.model.source import Bucket, Files, Http, Kafka, Schedule, SourceSpec, Table
 
-PAYLOADS: Mapping[type[SourceSpec], type] = {Kafka: Record, Files: File, Http: CloudEvent, Table: Row, Schedule: Tick}
+PAYLOADS: Mapping[type[SourceSpec], type] = {
+    Kafka: Record,
+    Files: File,
+    Bucket: File,
+    Http: CloudEvent,
+    Table: Row,
+    Schedule: Tick,
+}
 
 
 class BadAnswer(Exception):

@@ -10,7 +10,7 @@ from reactor.model.events import CloudEvent, DeadLetter, File, Payload, RawEvent
 from reactor.model.ids import RunId
 from reactor.model.outcome import CancelRun, RunAgain
 from reactor.model.ports import Clock
-from reactor.model.source import Files, Http, Kafka, Schedule, SourceSpec, Table
+from reactor.model.source import Bucket, Files, Http, Kafka, Schedule, SourceSpec, Table
 from reactor.service.service import Service
 from reactor.sources.base import Batch
 from reactor.store.base import Audit, Reader, TopicRecord, Transaction
@@ -18,6 +18,7 @@ from reactor.store.base import Audit, Reader, TopicRecord, Transaction
 _PAYLOAD: Mapping[type[SourceSpec], type[Payload]] = {
     Kafka: Record,
     Files: File,
+    Bucket: File,
     Http: CloudEvent,
     Table: Row,
     Schedule: Tick,

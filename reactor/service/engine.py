@@ -304,6 +304,7 @@ class Engine:
         self.lanes[batch.source, batch.lane] = LaneAt(batch.source, batch.lane, batch.until, batch.cursor)
         tx.seen.extend((batch.source, j.event.id, now) for j in found.judged if j.event.id)
         tx.states.extend(arrival.states)
+        tx.files_gone.extend((batch.source, name) for name in batch.gone)
         tx.files.extend(batch.files)
         if batch.keep:
             tx.kept.extend(

@@ -3,11 +3,12 @@
 import sys
 import time
 
-from tests.services import jaeger, kafka
+from tests.services import jaeger, kafka, s3
 from tests.services.cache import Unavailable
 
 PARTS = {
     "Apache Kafka": (kafka.external, kafka.prepare, "fetched in seconds"),
+    "SeaweedFS": (s3.external, s3.prepare, "fetched in seconds"),
     "Jaeger": (jaeger.external, jaeger.prepare, "built from source once: minutes"),
 }
 
