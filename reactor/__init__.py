@@ -15,7 +15,18 @@ from reactor.model.job import TaskRun as Run
 from reactor.model.partitions import Daily, Dynamic, Hourly, Monthly, Static
 from reactor.model.retry import Retry
 from reactor.model.sensor import State, sensor
-from reactor.model.source import Files, Http, Kafka, Mqtt, PostgresSchema, RegistrySchema, Schedule, Table, Webhook
+from reactor.model.source import (
+    Bucket,
+    Files,
+    Http,
+    Kafka,
+    Mqtt,
+    PostgresSchema,
+    RegistrySchema,
+    Schedule,
+    Table,
+    Webhook,
+)
 from reactor.model.workflow import NOTHING, Evidence, Limit, Workflow
 from reactor.sources.registry.topic import registered
 
@@ -23,6 +34,7 @@ __all__ = [
     "NOTHING",
     "Arrived",
     "Asset",
+    "Bucket",
     "Check",
     "CloudEvent",
     "Daily",

@@ -23,6 +23,7 @@ from reactor.model.ids import Lane, SourceName
 from reactor.model.ports import Clock, Ids, Redact
 from reactor.model.source import (
     POSTGRES,
+    Bucket,
     Files,
     Http,
     Kafka,
@@ -42,6 +43,7 @@ from reactor.service.service import Parts, Service
 from reactor.service.topics import EmbeddedLog
 from reactor.service.work import Labels, nothing
 from reactor.sources.base import Condition, LaneStart, Source
+from reactor.sources.bucket import Access, open_bucket
 from reactor.sources.embedded import EmbeddedTopic
 from reactor.sources.files import FileSource
 from reactor.sources.http import HttpIntake
@@ -69,6 +71,7 @@ class Sources:
         self._settings, self._store, self._log, self._clock, self._ids = settings, store, log, clock, ids
         self.kafka = kafka_settings(settings.kafka.model_dump())
         self.mqtt = MqttSettings(**settings.mqtt.model_dump())
+        self.access = Access(**dict(settings.s3))
         self.http = HttpIntake([], clock)
         self.position_of: PositionOf = _no_position
 
@@ -104,6 +107,8 @@ class Sources:
                 return FileSource(spec, root, self._store, self._clock)
             case Table() if spec.connect == POSTGRES:
                 return TableSource(spec, over_postgres(spec, self._settings.postgres_dsn(spec.name)), self._clock)
+            case Bucket():
+                return open_bucket(spec, self.access, self._store, self._clock)
             case Table():
                 return TableSource(spec, over_db_api(spec, root), self._clock)
             case PostgresSchema():

@@ -73,7 +73,8 @@ def _decoded(body: bytes) -> Json:
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file that is complete. `path` is absolute; `name` is relative to the folder that is watched."""
+    """A file or an object that is complete. `path` is absolute, or the object's URL; `name` is what stands below the folder (of a pattern, all
+    before its first wildcard)."""
 
     path: str
     name: str
@@ -83,6 +84,13 @@ class File(msgspec.Struct, frozen=True):
     mtime: Instant
     version: int
     """The n-th content that was seen under this name, from 1."""
+    etag: str = ""
+    """What the bucket tells this content by; empty for a file."""
+
+    @property
+    def key(self) -> str:
+        """An object's whole key in its bucket; of a file, its name."""
+        return self.path.split("/", 3)[3] if "://" in self.path else self.name
 
     @property
     def stem(self) -> str:

@@ -1,5 +1,5 @@
-"""What a folder's watcher remembers of each file, so that neither a restart nor a crash makes it miss one or
-announce one twice.
+"""What the sources of files and of objects remember of each name, so that neither a restart nor a crash makes them miss
+one or announce one twice.
 """
 
 import msgspec
@@ -12,8 +12,9 @@ class FileSeen(msgspec.Struct, frozen=True, gc=False):
 
     source: SourceName
     name: str
-    """The source's own key for the file: its name relative to the watched folder, escaped where it is not UTF-8."""
+    """The source's own key for the file: its name below the folder, escaped where it is not UTF-8."""
     inode: int
+    """What tells this content from another of the same size and time: of an object, a digest of its etag."""
     size: int
     mtime_ns: int
     version: int

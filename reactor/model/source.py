@@ -21,6 +21,15 @@ class SourceSpec:
         raise NotImplementedError
 
 
+def _placeholders(said: str, pattern: str) -> None:
+    names = re.findall(r"\{([^}]*)\}", pattern)
+    wrong = [n for n in names if not n.isidentifier()]
+    if wrong or "{" in re.sub(r"\{[^{}]*\}", "", pattern):
+        raise DefinitionError(f"{said}: a placeholder is a name in braces, such as {{day}}.")
+    if len(set(names)) != len(names):
+        raise DefinitionError(f"{said}: each placeholder may stand once.")
+
+
 @dataclass(frozen=True)
 class Kafka(SourceSpec):
     """A topic. Where its broker is, is a setting (`kafka.servers`), so that definitions run unchanged in another place.
@@ -61,16 +70,49 @@ class Files(SourceSpec):
         micros(self.settle), micros(self.rescan)
         if self.ready not in ("settled", "named", "marker"):
             raise DefinitionError(f"Files(ready={self.ready!r}): one of 'settled', 'named', 'marker'.")
-        names = re.findall(r"\{([^}]*)\}", self.pattern)
-        wrong = [n for n in names if not n.isidentifier()]
-        if wrong or "{" in re.sub(r"\{[^{}]*\}", "", self.pattern):
-            raise DefinitionError(f"Files({self.pattern!r}): a placeholder is a name in braces, such as {{day}}.")
-        if len(set(names)) != len(names):
-            raise DefinitionError(f"Files({self.pattern!r}): each placeholder may stand once.")
+        _placeholders(f"Files({self.pattern!r})", self.pattern)
 
     @property
     def name(self) -> SourceName:
         return SourceName(f"files:{self.pattern}")
+
+
+@dataclass(frozen=True)
+class Bucket(SourceSpec):
+    """Objects that land in a bucket, by a URL with a pattern such as `s3://landing/refunds-{day}.csv`.
+
+    Patterns and payloads are those of `Files`: `File.path` is the object's URL. `s3`, `gs` (Google), `az` (Azure) and `file`
+    (`file:///data/landing/*.csv`) are known; where a server is, is a setting (`s3.endpoint`). An object that is overwritten is the next
+    version, one that is deleted is forgotten. The bucket is listed every `every`.
+    """
+
+    url: str
+    every: Duration = "30s"
+
+    def __post_init__(self) -> None:
+        micros(self.every)
+        scheme, _, rest = self.url.partition("://")
+        bucket, slash, pattern = rest.partition("/")
+        if scheme not in ("s3", "gs", "az", "file") or not slash:
+            raise DefinitionError(
+                f"Bucket({self.url!r}): a URL such as 's3://bucket/folder/name-{{day}}.csv'; s3, gs, az or file."
+            )
+        if (scheme == "file") == bool(bucket):
+            wanted = (
+                "three slashes and an absolute path: file:///data/*.csv"
+                if bucket
+                else "the bucket's name after the two slashes"
+            )
+            raise DefinitionError(f"Bucket({self.url!r}): write {wanted}.")
+        if re.search(r"[{}*]", bucket):
+            raise DefinitionError(
+                f"Bucket({self.url!r}): the bucket's own name holds no placeholder. One Bucket for each."
+            )
+        _placeholders(f"Bucket({self.url!r})", pattern)
+
+    @property
+    def name(self) -> SourceName:
+        return SourceName(f"bucket:{self.url}")
 
 
 @dataclass(frozen=True)

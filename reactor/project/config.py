@@ -9,7 +9,8 @@ decided in `wiring`.
 Names for others: `settings.root`, `.state_dir`, `.database`, `.service_file`, `.log_dir`, `.host`, `.port`, `.hosts`,
 `.token`, `.definitions`, `.stop_seconds`, `.retention_micros`, `.log_format`, `.log_level`, `.kafka` (the fields of
 `reactor.sources.kafka.settings.KafkaSettings`: `kafka_settings(settings.kafka.model_dump())`), `.mqtt` (likewise, of
-`reactor.sources.mqtt.settings.MqttSettings`), `.executors.threads`, `.executors.processes`, `.alerts.fallback`.
+`reactor.sources.mqtt.settings.MqttSettings`), `.s3` (the fields of `reactor.sources.bucket.Access`), `.executors.threads`,
+`.executors.processes`, `.alerts.fallback`.
 """
 
 import difflib
@@ -84,6 +85,16 @@ class Mqtt(_Group):  # type: ignore[explicit-any]  # pydantic's own
     max_message_bytes: int = 1_000_000
 
 
+class S3(_Group):  # type: ignore[explicit-any]  # pydantic's own
+    """How to reach an S3 server. What is not set comes from the environment (`AWS_*`) or the machine's role."""
+
+    endpoint: str | None = Field(default=None, pattern=r"^https?://[^/\s]+/?$")
+    """`https://host:port` of a server that is not Amazon's."""
+    region: str | None = None
+    access_key: SecretStr | None = None
+    secret_key: SecretStr | None = None
+
+
 class Executors(_Group):  # type: ignore[explicit-any]  # pydantic's own
     threads: int = Field(default=8, ge=1, le=512)
     """Plain functions that run at once."""
@@ -147,6 +158,7 @@ class Settings(_Group):  # type: ignore[explicit-any]  # pydantic's own
     postgres: Postgres = Postgres()
     registry: Registry = Registry()
     mqtt: Mqtt = Mqtt()
+    s3: S3 = S3()
     executors: Executors = Executors()
     alerts: Alerts = Alerts()
 

@@ -21,7 +21,7 @@ from reactor.model.sensor import AnySensor, Sensor
 from reactor.model.workflow import Task, Workflow
 from reactor.project.importing import files_of, fresh, import_all
 from reactor.project.lint import warnings_of
-from reactor.schemas.whatever import declared
+from reactor.schemas.declared import declared
 
 
 @dataclass(frozen=True)

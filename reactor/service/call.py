@@ -26,6 +26,7 @@ from reactor.model.events import (
 )
 from reactor.model.sensor import AnySensor, State
 from reactor.model.source import (
+    Bucket,
     Files,
     Http,
     Kafka,
@@ -42,6 +43,7 @@ from reactor.model.source import (
 PAYLOADS: Mapping[type[SourceSpec], type[Payload]] = {
     Kafka: Record,
     Files: File,
+    Bucket: File,
     Http: CloudEvent,
     Table: Row,
     Schedule: Tick,

@@ -183,6 +183,7 @@ class Clerk:
         draft.seen.update(new)
         tx.seen.extend((source, id, now) for source, id in new)
         tx.states.extend(arrival.states)
+        tx.files_gone.extend((batch.source, name) for name in batch.gone)
         tx.files.extend(batch.files)
         if batch.keep:
             tx.kept.extend(

@@ -14,8 +14,8 @@ from reactor.core.shapes import subject
 from reactor.model.errors import ReactorError
 from reactor.model.events import SHAPE, File, Json, Payload, Ready
 from reactor.model.schema import Schema
+from reactor.schemas.declared import schema_of
 from reactor.schemas.files import schema_of_file
-from reactor.schemas.whatever import schema_of
 
 SECONDS = 30.0
 """How long reading one file's schema may take."""

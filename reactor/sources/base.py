@@ -36,6 +36,8 @@ class Batch(msgspec.Struct):
     """The lane was never read before, so there is no position to match."""
     files: list[FileSeen] = []
     """What a file source remembers of the files in this batch: saved in the same transaction as the position."""
+    gone: list[str] = []
+    """Names that it is to remember no longer: forgotten in the same transaction, before `files` are saved."""
 
 
 class LaneStart(msgspec.Struct, frozen=True):

@@ -110,6 +110,8 @@ class Transaction(msgspec.Struct):
     kept: list[Kept] = msgspec.field(default_factory=list)
     files: list[FileSeen] = msgspec.field(default_factory=list)
     """What file sources remember of each name; the row of (source, name) is replaced."""
+    files_gone: list[tuple[SourceName, str]] = msgspec.field(default_factory=list)
+    """Names that file sources forget, before what they remember anew."""
     readiness: list[Readiness] = msgspec.field(default_factory=list)
     versions: list[tuple[int, int]] = msgspec.field(default_factory=list)
     """(seq, version) that a readiness event gave to its slot; 0 where it gave none."""

@@ -33,7 +33,7 @@ from reactor.model.sensor import AnySensor
 from reactor.model.slot import Slot, Wait
 from reactor.model.source import SourceSpec
 from reactor.model.workflow import Workflow
-from reactor.schemas.whatever import declared
+from reactor.schemas.declared import declared
 from reactor.testing.arrivals import Arrival
 from reactor.testing.bodies import Bodies, Line
 from reactor.testing.faults import Dice, Faults

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from tests.services import jaeger, kafka, mosquitto, postgres, registry
+from tests.services import jaeger, kafka, mosquitto, postgres, registry, s3
 from tests.services.cache import Unavailable
 
 PARTS = {
@@ -11,6 +11,7 @@ PARTS = {
     "PostgreSQL": (postgres.external, postgres.prepare, "installed"),
     "schema registry": (registry.external, registry.prepare, "fetched in half a minute"),
     "Mosquitto": (mosquitto.external, mosquitto.prepare, "installed or not"),
+    "SeaweedFS": (s3.external, s3.prepare, "fetched in seconds"),
     "Jaeger": (jaeger.external, jaeger.prepare, "built from source once: minutes"),
 }
 

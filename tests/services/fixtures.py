@@ -15,6 +15,7 @@ from tests.services import kafka as kafkas
 from tests.services import mosquitto as mosquittos
 from tests.services import postgres as databases
 from tests.services import registry as registries
+from tests.services import s3 as s3s
 from tests.services.cache import Unavailable
 from tests.services.jaeger import Jaeger, JaegerServer
 from tests.services.kafka import Kafka, KafkaBroker
@@ -22,6 +23,7 @@ from tests.services.mosquitto import Mosquitto, Mqtt
 from tests.services.otlp import OtlpReceiver
 from tests.services.postgres import Postgres, PostgresServer
 from tests.services.registry import Registry, RegistryServer
+from tests.services.s3 import S3, S3Server
 
 T = TypeVar("T")
 MARKED = {
@@ -33,6 +35,9 @@ MARKED = {
     "postgres": "postgres",
     "own_postgres": "postgres",
     "registry": "registry",
+    "s3": "s3",
+    "own_s3": "s3",
+    "moto": "moto",
 }
 
 
@@ -117,6 +122,35 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         yield there
         return
     server = _had(lambda: RegistryServer(tmp_path_factory.mktemp("registry")))
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.kill())
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """One real S3 server for all tests: take buckets of your own (`await s3.new_bucket()`); leave it running."""
+    if there := s3s.external():
+        yield there
+        return
+    server = _had(lambda: s3s.seaweedfs(tmp_path_factory.mktemp("s3")))
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.kill())
+
+
+@pytest.fixture
+async def own_s3(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S3Server]:
+    """A real S3 server for this test alone, not started yet, to kill, freeze and restart."""
+    server = _had(lambda: s3s.seaweedfs(tmp_path_factory.mktemp("own-s3")))
+    yield server
+    await server.kill()
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One server with buckets that tell queues (`moto.client("sqs")`) what happens in them."""
+    server = s3s.moto(tmp_path_factory.mktemp("moto"))
     asyncio.run(server.start())
     yield server
     asyncio.run(server.kill())

@@ -276,6 +276,15 @@ class Conformance:
         await one.commit(Transaction(files=[new]))
         assert await one.writer.load_files(source) == [new]
 
+    async def test_a_name_that_is_forgotten_is_gone_unless_it_is_remembered_anew(self, keeper: Keeper) -> None:
+        one = await engine(keeper)
+        source = SourceName("bucket:s3://landing/*.csv")
+        rows = [FileSeen(source, name, 1, 1, 1, 1) for name in ("a.csv", "b.csv", "c.csv")]
+        await one.commit(Transaction(files=rows))
+        again = FileSeen(source, "b.csv", 2, 2, 2, 1)
+        await one.commit(Transaction(files_gone=[(source, "a.csv"), (source, "b.csv")], files=[again]))
+        assert sorted(await one.writer.load_files(source), key=lambda row: row.name) == [again, rows[2]]
+
     async def test_the_waits_of_a_task_that_hold_something_come_in_the_order_of_their_keys(
         self, keeper: Keeper
     ) -> None:

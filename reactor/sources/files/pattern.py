@@ -50,21 +50,21 @@ class Pattern:
         return fields
 
 
-def compile_pattern(text: str, base: Path) -> Pattern:
-    """Compiles a pattern that is relative to `base` (an absolute one is taken as it is).
+def compile_pattern(text: str, base: Path, said: str = "") -> Pattern:
+    """Compiles a pattern that is relative to `base` (an absolute one is taken as it is). `said` is what the user wrote, for errors.
 
     Raises:
         DefinitionError: the pattern leaves its folder, names no file, or cannot be matched in only one way.
     """
-    path = PurePosixPath(text)
+    path, said = PurePosixPath(text), said or f"Files({text!r})"
     segments = [s for s in path.parts if s != "/"]
     if ".." in segments:
-        raise _refused(text, "'..' leads out of the folder. Name the folder from the project, or by an absolute path.")
+        raise _refused(said, "'..' leads out of the folder. Name the folder from the project, or by an absolute path.")
     if not segments or text.endswith("/"):
-        raise _refused(text, "it names a folder, not files. End it with a name such as '*.csv'.")
+        raise _refused(said, "it names a folder, not files. End it with a name such as '*.csv'.")
     fixed = _fixed(segments)
     root = (Path("/") if path.is_absolute() else base).joinpath(*segments[:fixed])
-    return Pattern(text, root, tuple(_segment(text, s) for s in segments[fixed:]))
+    return Pattern(text, root, tuple(_segment(said, s) for s in segments[fixed:]))
 
 
 def _fixed(segments: Sequence[str]) -> int:
@@ -75,12 +75,12 @@ def _fixed(segments: Sequence[str]) -> int:
     return len(segments) - 1
 
 
-def _segment(text: str, segment: str) -> re.Pattern[str]:
+def _segment(said: str, segment: str) -> re.Pattern[str]:
     if re.search(r"\*\*", segment):
-        raise _refused(text, "'**' is not known. Write one '*' for each level of folders, such as 'landing/*/*.csv'.")
+        raise _refused(said, "'**' is not known. Write one '*' for each level of folders, such as 'landing/*/*.csv'.")
     if re.search(r"[}*]\{|\}\*", segment):
         raise _refused(
-            text, "two wildcards stand side by side, so where one ends cannot be told. Put a character between them."
+            said, "two wildcards stand side by side, so where one ends cannot be told. Put a character between them."
         )
     pieces = _TOKEN.split(segment)  # literal, name, star, literal, name, star, ..., literal
     ends = range(1, len(pieces), 3)
@@ -98,5 +98,5 @@ def _wild(name: str | None, literal: str, *, last: bool) -> str:
     return f"(?>{any_of}?){re.escape(literal)})"
 
 
-def _refused(text: str, why: str) -> DefinitionError:
-    return DefinitionError(f"Files({text!r}): {why}")
+def _refused(said: str, why: str) -> DefinitionError:
+    return DefinitionError(f"{said}: {why}")

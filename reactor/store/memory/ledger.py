@@ -129,6 +129,8 @@ def _refuse(ledger: Ledger, tx: Transaction, spans: list[Span]) -> None:
 def _put_events(ledger: Ledger, tx: Transaction) -> None:
     ledger.seen |= {(scope, id): at for scope, id, at in tx.seen}
     ledger.kept |= {(k.source, k.lane, k.position): k for k in tx.kept}
+    for gone in tx.files_gone:
+        ledger.files.pop(gone, None)
     ledger.files |= {(f.source, f.name): f for f in tx.files}
     led: set[tuple[str, str, int]] = set()
     for e in tx.readiness:

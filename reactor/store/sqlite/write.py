@@ -17,6 +17,7 @@ MOVE = "UPDATE lane SET position = ?, cursor = ? WHERE source = ? AND lane = ? A
 SPAN = "INSERT INTO span VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 SEEN = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?)"
 KEPT = "INSERT OR REPLACE INTO kept (source, lane, position, id, at, payload) VALUES (?, ?, ?, ?, ?, ?)"
+FILE_GONE = "DELETE FROM file_seen WHERE source = ? AND name = ?"
 FILE = "INSERT OR REPLACE INTO file_seen VALUES (?, ?, ?, ?, ?, ?)"
 READINESS = "INSERT INTO readiness VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 VERSION = "UPDATE readiness SET version = ? WHERE seq = ?"
@@ -123,6 +124,7 @@ def _which(db: Db, tx: Transaction) -> str:
 def _events(db: Db, tx: Transaction) -> None:
     put(db, SEEN, tx.seen)
     put(db, KEPT, [_kept(k) for k in tx.kept])
+    put(db, FILE_GONE, tx.files_gone)
     put(db, FILE, [rows.file_row(f) for f in tx.files])
     led = _readiness(db, tx)
     dead: list[tuple[Value, ...]] = []
