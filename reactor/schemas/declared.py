@@ -64,7 +64,8 @@ def _change(change: SchemaChange) -> Schema:
             from reactor.schemas.protobuf import of_proto  # noqa: PLC0415 - for those who use it
 
             return of_proto(change.body)
-    raise SchemaError(f"{change.name} has a schema of the kind {change.kind!r}, which nobody here reads.")
+        case _:
+            raise SchemaError(f"{change.name} has a schema of the kind {change.kind!r}, which nobody here reads.")
 
 
 def _mapping(given: Mapping[str, object]) -> Schema:

@@ -247,5 +247,5 @@ def test_policies_and_schemas_that_say_nothing_are_refused() -> None:
         Asset("a", days, schema=accepted, on_change={"braking": "hold"})
     with pytest.raises(DefinitionError, match="no schema to compare with"):
         Asset("a", days, on_change={"breaking": "hold"})
-    with pytest.raises(DefinitionError, match=r"Asset 'refunds': its schema cannot be read: 7 is no schema"):
+    with pytest.raises(DefinitionError, match=r"Asset 'refunds': its schema cannot be read: schema=7 is no schema"):
         play(7)
