@@ -17,7 +17,8 @@ from reactor.store.sqlite import rows
 from reactor.store.sqlite.db import Db, put, select_keyed, transact
 from reactor.store.sqlite.keep import LogKeeper
 from reactor.store.sqlite.link import Link
-from reactor.store.sqlite.write import SPAN
+from reactor.store.sqlite.load import NUMBERS
+from reactor.store.sqlite.write import HOLD, SPAN
 
 LOOKED_AT = 50_000
 """Readiness events that one look takes in: where all of them must stay, the next step goes on behind them."""
@@ -112,8 +113,9 @@ class Forgetting:
 
 def removed(db: Db, remove: Remove, found: Found, before: Instant, epoch: int) -> int:
     def work() -> int:
-        if db.execute("SELECT 1 FROM engine WHERE epoch = ?", (epoch,)).fetchone() is None:
+        if db.execute(HOLD, (epoch,)).fetchone() is None:
             raise Fenced(not_the_holder(epoch))
+        db.execute(NUMBERS)
         return remove(db, found, before)
 
     return transact(db, work)

@@ -16,6 +16,12 @@ FILES = "SELECT source, name, inode, size, mtime_ns, version FROM file_seen WHER
 HELD = f"SELECT {rows.WAIT} FROM wait w WHERE w.task = ? AND w.key > ? AND w.items IS NOT NULL ORDER BY w.key LIMIT ?"
 HELD_FROM_FIRST = HELD.replace("w.key > ?", "w.key >= ?")
 SHAPES = "SELECT asset, accepted, declared, pending, why, at FROM shape"
+NUMBERS = """
+UPDATE engine SET
+    next_seq = max(next_seq, (SELECT ifnull(max(seq), 0) + 1 FROM readiness)),
+    next_order = max(next_order, (SELECT ifnull(max(ord), 0) + 1 FROM run))"""
+"""The numbers that come next are read off the rows that have the ones before, so no commit has to write them. Who removes rows writes them down
+first."""
 LANES = "SELECT source, lane, position, cursor FROM lane"
 OPEN_RUNS = (
     f"SELECT {rows.RUN} FROM run r WHERE r.state IN ({', '.join(repr(s.value) for s in sorted(OPEN))}) ORDER BY r.ord"
@@ -26,6 +32,7 @@ def take_lease(db: Db, holder: str) -> Restored:
     """A new epoch: whoever held the one before is refused from now on."""
 
     def work() -> Restored:
+        db.execute(NUMBERS)
         row = db.execute(
             "UPDATE engine SET epoch = epoch + 1, holder = ? RETURNING epoch, next_seq, next_order", (holder,)
         ).fetchall()[0]

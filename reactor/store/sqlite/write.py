@@ -11,7 +11,7 @@ from reactor.store.moves import not_the_holder, one_per_lane, stands_elsewhere
 from reactor.store.sqlite import rows
 from reactor.store.sqlite.db import Db, Value, change, changes, put, select_keyed
 
-HOLD = "UPDATE engine SET next_seq = max(next_seq, ?), next_order = max(next_order, ?) WHERE epoch = ?"
+HOLD = "SELECT 1 FROM engine WHERE epoch = ?"
 NEW_LANE = "INSERT INTO lane (source, lane, first, position, cursor) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 MOVE = "UPDATE lane SET position = ?, cursor = ? WHERE source = ? AND lane = ? AND position = ?"
 SPAN = "INSERT INTO span VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -88,11 +88,7 @@ def remember(tx: Transaction, known: Known) -> None:
 
 
 def _hold(db: Db, tx: Transaction) -> None:
-    before = changes(db)
-    next_seq = max((e.seq for e in tx.readiness), default=0) + 1
-    next_order = max((r.order for r in tx.runs), default=0) + 1
-    db.execute(HOLD, (next_seq, next_order, tx.epoch))
-    if changes(db) == before:
+    if db.execute(HOLD, (tx.epoch,)).fetchone() is None:
         raise Fenced(not_the_holder(tx.epoch))
 
 
