@@ -23,6 +23,7 @@ from tests.services.cache import Unavailable
 
 UNAVAILABLE = 77
 """How a row's process ends that cannot be had here; its last line says why."""
+FAILED = "it failed; see above"
 
 
 def main() -> None:
@@ -36,6 +37,8 @@ def main() -> None:
         found = {name: _row(name, Path(folder) / name, asked.quick) for name in _chosen(asked.rows)}
     file = Path(asked.json)
     file.write_text(json.dumps({"machine": facts, "quick": asked.quick, "rows": found}, indent=2) + "\n")
+    if any(row.get("error") == FAILED for row in found.values()):
+        sys.exit("Some rows failed.")
 
 
 def _arguments() -> argparse.Namespace:
@@ -63,7 +66,7 @@ def _row(name: str, folder: Path, quick: bool) -> dict[str, object]:
     said = done.stdout.strip().splitlines()
     load = [round(before, 2), round(os.getloadavg()[0], 2)]
     if done.returncode:
-        reason = said[-1] if done.returncode == UNAVAILABLE else "it failed; see above"
+        reason = said[-1] if done.returncode == UNAVAILABLE else FAILED
         print(f"{name:13} {row.title}\n    not measured: {reason}")
         return {"title": row.title, "error": reason, "load": load}
     figures: Figures = json.loads(said[-1])
