@@ -3,7 +3,8 @@
 - aiomqtt acknowledges a publication when it has queued it; a process that dies then has lost it. paho can leave that to us
   (`manual_ack_set`, `ack`), but aiomqtt does not hand it on.
 - aiomqtt throws away what its queue has no room for, and does not say whether a delivery is a repetition (DUP) or whether
-  the broker had a session: so both callbacks are ours.
+  the broker had a session: so those callbacks are ours; and that of an end of subscription, which would be logged as
+  unexpected when nobody waits for it any more.
 - The window (`receive maximum`) is what bounds us: the broker sends no more than that without an acknowledgement, which
   comes after the commit. That is the back-pressure.
 - `retain handling 1`: what is retained comes once, when the broker makes the subscription, and not at each connection.
@@ -64,6 +65,8 @@ class Link:
         self._paho.connect_timeout = CONNECT_SECONDS
         self._paho.manual_ack_set(True)
         self._paho.on_connect = self._on_connect
+        self._answered = asyncio.Event()
+        self._paho.on_unsubscribe = lambda *_: self._answered.set()
         self._paho.on_message = lambda _client, _data, message: deliver(message)
 
     async def open(self, topic_filter: str) -> None:
@@ -100,15 +103,13 @@ class Link:
         """Raises MqttError when the connection is gone."""
         await anext(aiter(self._client.messages))  # nothing is ever put there: our own callback takes it
 
-    async def confirm(self) -> bool:
-        """Whether the broker answered: it has then read what was sent before. It is asked for the end of a subscription
-        that there never was.
+    async def confirm(self) -> None:
+        """Returns when the broker has read what was sent before: it is asked for the end of a subscription that there never
+        was, and answers. Not for two at once.
         """
-        try:
-            await self._client.unsubscribe(f"{self._client.identifier}/none")
-        except MqttError:
-            return False
-        return True
+        self._answered.clear()
+        self._paho.unsubscribe(f"{self._client.identifier}/none")
+        await self._answered.wait()
 
     def acknowledge(self, packet: int) -> bool:
         """The broker may forget it. False where there is no connection to say it on."""

@@ -187,8 +187,8 @@ class MqttSource:
             await self._acknowledged.wait()
             self._acknowledged.clear()
             sent = self._window.sent
-            if await link.confirm():
-                self._window.confirmed(sent)
+            await link.confirm()
+            self._window.confirmed(sent)
 
     async def _overflow(self) -> None:
         """The broker sent more than was allowed to it, and what had no room was let fall. Once there is room again, a new
