@@ -1,220 +1,217 @@
-"""The world around a service that is killed for real: a client that posts until it is answered, partners that land files, tasks that leave a line
-outside the service's database when they begin.
+"""The world around a service that is killed for real: a client that posts until it is answered, partners that land files, a producer that writes
+records whether the service is up or not, and now and then a second engine that must not get in.
 """
 
 from __future__ import annotations
 
-import http.client
+import asyncio
+import itertools
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 from reactor.service.work import POINTS
+from tests.torture import checker
+from tests.torture.lives import Life, Zygote
+from tests.torture.project import ORDERS, POISON, SOURCES, write_project
+from tests.torture.topics import Topic
 
-SENSORS = """
-from reactor import Asset, CloudEvent, Dynamic, File, Files, Http, Ready, sensor
-
-order = Dynamic("order")
-paid, packed = Asset("paid", order), Asset("packed", order)
-
-@sensor(Http("paid"))
-def on_paid(event: CloudEvent) -> Ready:
-    return paid.ready(event.data["order"])
-
-@sensor(Files("landing/{order}.txt", ready="named"))
-def on_packed(file: File) -> Ready:
-    return packed.ready(file.fields["order"], size=file.size)
-"""
-WORKFLOWS = """
-import json, os
-from pathlib import Path
-from reactor import Asset, Limit, Retry, Run, Workflow
-from sensors.shop import order, packed, paid
-
-HISTORY = Path(__file__).parents[1] / "history.jsonl"
-shipped = Asset("shipped", order)
-shop = Workflow("shop", owner="shop@example.com", retry=Retry(attempts=20, first="5ms", most="20ms"))
-
-def begin(task: str, run: Run) -> None:
-    line = {"task": task, "run": run.id, "token": run.token, "key": run.key, "inputs": {n: v.version for n, v in run.inputs.items()}}
-    handle = os.open(HISTORY, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(handle, (json.dumps(line) + "\\n").encode())
-    os.fsync(handle)
-    os.close(handle)
-
-@shop.task(inputs=paid & packed, outputs=shipped)
-async def ship(run: Run) -> None:
-    begin("ship", run)
-    if run.attempt == 1 and hash(run.id) % 3 == 0:
-        raise OSError("bad luck")
-
-@shop.task(inputs=shipped, limit=Limit(2))
-def tell(run: Run) -> None:
-    begin("tell", run)
-"""
-NAMES = tuple(POINTS)
+RANDOM = "at random"
+NTH = dict.fromkeys(POINTS, 12) | {"before-commit": 25, "after-commit": 25}
+"""A point is passed at most so often before it kills: a commit is passed several times in each start."""
+POINT_SECONDS = 6.0
+"""How long a life has to come by its point; it is killed at random then."""
+LENGTHS = (0.02, 0.15, 0.15, 0.15, 0.4, 1.5)
+"""Seconds that a life which is killed at random may last. The consumer group is told offsets after half a second."""
+RIVAL_EVERY = 25
+"""One of so many lives meets a second engine on its ledger."""
+POISONOUS = 0.04
 
 
 @dataclass
+class Told:
+    """What one source was told, by number: what it was about, and whether it must have its effect, or may have it."""
+
+    sure: dict[int, str] = field(default_factory=dict)
+    maybe: dict[int, str] = field(default_factory=dict)
+
+
 class World:
-    """One project, killed again and again."""
+    """One project, killed again and again. The same seed plays the same plan; the machine deals the instants."""
 
-    root: Path
-    seed: int
-    rng: random.Random = field(init=False)
-    pending: dict[str, str] = field(default_factory=dict)
-    posted: Counter[str] = field(default_factory=Counter)
-    landed: Counter[str] = field(default_factory=Counter)
-    kills: Counter[str] = field(default_factory=Counter)
-    number: int = 0
+    def __init__(self, root: Path, zygote: Zygote, topic: Topic, seed: int, defect: str = "") -> None:
+        self.root, self.topic, self.seed = root, topic, seed
+        self.told = {asset: Told() for asset in SOURCES}
+        self.kills: Counter[str] = Counter()
+        self.read: Counter[str] = Counter()
+        """By source: the lives in which it was read."""
+        self.broken: list[str] = []
+        """What was seen to be wrong on the way."""
+        self.rivals: set[int] = set()
+        """Process ids of second engines that got in."""
+        self._rng = random.Random(seed)
+        self._zygote, self._defect = zygote, defect
+        self._numbers = itertools.count(1)
+        self._pending: dict[int, str] = {}
+        self._newest_file: dict[str, int] = {}
+        self._plan = self._plans()
+        self._deaf: Life | None = None
+        """A life that did not answer: only its next one is asked again."""
+        self._stood: dict[tuple[str, str], int] = {}
+        write_project(root, topic.name, topic.settings)
 
-    def __post_init__(self) -> None:
-        self.rng = random.Random(self.seed)
-        for name, text in (
-            ("sensors/shop.py", SENSORS),
-            ("workflows/shop.py", WORKFLOWS),
-            ("landing/.keep", ""),
-            ("reactor.toml", ""),
-        ):
-            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.root / name).write_text(text)
-        self.zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.torture.zygote"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+    # --- killing
 
-    def close(self) -> None:
-        assert self.zygote.stdin is not None
-        self.zygote.stdin.close()
-        self.zygote.kill()
-        self.zygote.wait()
-        if self.zygote.stdout is not None:
-            self.zygote.stdout.close()
-
-    def begin(self, point: str = "", nth: int = 0) -> dict[str, Any] | None:
-        """A life. None: it was over before it could say where it is (a labelled point may lie in the start)."""
-        assert self.zygote.stdin is not None
-        assert self.zygote.stdout is not None
-        self.zygote.stdin.write(json.dumps({"root": str(self.root), "point": point, "nth": nth}) + "\n")
-        self.zygote.stdin.flush()
-        line = self.zygote.stdout.readline()
-        return json.loads(line) if line.strip() else None
-
-    def produce(self, life: dict[str, Any], seconds: float) -> bool:
-        """Posts and lands for a while. False: the service died meanwhile."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            order = f"o{self.rng.randint(1, 30)}"
-            self.number += 1
-            if self.rng.random() < 0.5:
-                self.pending[f"e{self.number}"] = order
-                self.posted[order] += 1
-            else:
-                part = self.root / f".part{self.number}"
-                part.write_text("x" * self.number)
-                part.replace(self.root / "landing" / f"{order}.txt")
-                self.landed[order] += 1
-            if not self.post_all(life):
-                return False
-        return True
-
-    def post_all(self, life: dict[str, Any]) -> bool:
-        for id, order in list(self.pending.items()):
-            if not _post(life, id, order):
-                return False
-            del self.pending[id]
-        return True
+    def _plans(self) -> Iterator[str]:
+        """Half of the kills at random instants, the others at each labelled point in turn."""
+        while True:
+            block = [RANDOM] * len(POINTS) + list(POINTS)
+            self._rng.shuffle(block)
+            yield from block
 
     def kill_once(self) -> None:
-        """One life: killed at a random instant, or by itself at a labelled point."""
-        at_point = self.rng.random() < 0.5
-        point = self.rng.choice(NAMES) if at_point else ""
-        life = self.begin(point, self.rng.randint(1, 40))
+        """Things happen while the service is down; then one life, and its end."""
+        for _ in range(self._rng.randint(0, 2)):
+            self._tell(None, self._rng.choice(SOURCES[1:]))
+        point = next(self._plan)
+        if point is RANDOM:
+            self._kill_at_random()
+        else:
+            self._kill_at(point, self._rng.randint(1, NTH[point]))
+        self._look()
+
+    def _look(self) -> None:
+        """While the service is dead: where its ledger stands, and what the consumer group was told."""
+        stands = checker.stands(self.root)
+        self.read.update({source for (source, lane), at in stands.items() if at > self._stood.get((source, lane), 0)})
+        self._stood = stands
+        self.broken += checker.ahead(self.topic, stands)
+
+    def _kill_at(self, point: str, nth: int) -> None:
+        life = self._begin(point, nth)
         if life is None:
-            assert point, (self.root / "lives.log").read_text()
-            self.kills[f"{point} (in the start)"] += 1
+            self.kills[point] += 1
             return
-        alive = self.produce(life, self.rng.random() * 0.15)
-        if alive:
-            os.kill(life["pid"], signal.SIGKILL)
-        _gone(life["pid"])
-        self.kills["at random" if alive else point] += 1
+        dead = not self._produce(life, POINT_SECONDS)
+        life.kill()
+        self.kills[point if dead else RANDOM] += 1
 
-    def finish(self, seconds: float = 60.0) -> str:
-        """A last life until all is quiet. Returns what is stuck, or nothing."""
-        life = self.begin()
-        assert life is not None
-        for n in range(1, 31):  # at the end every order has both
-            self.number += 1
-            self.pending[f"e{self.number}"] = f"o{n}"
-            self.posted[f"o{n}"] += 1
-            part = self.root / f".part{self.number}"
-            part.write_text("x" * self.number)
-            part.replace(self.root / "landing" / f"o{n}.txt")
-            self.landed[f"o{n}"] += 1
-        assert self.post_all(life)
+    def _kill_at_random(self) -> None:
+        life = self._begin()
+        if life is None:
+            self.broken.append(checker.stopped("a life ended in its start"))
+            return
+        rival = self._begin() if self._rng.randrange(RIVAL_EVERY) == 0 else None
+        if rival is not None:
+            self.rivals.add(rival.pid)
+            self.broken.append(checker.two_engines(life.pid, rival.pid))
+        killing = threading.Timer(self._rng.random() * self._rng.choice(LENGTHS), life.kill)
+        killing.start()
+        self._produce(life, max(LENGTHS))
+        killing.join()
+        if rival is not None:
+            rival.kill()
+        self.kills[RANDOM] += 1
+
+    def _begin(self, point: str = "", nth: int = 0) -> Life | None:
+        return self._zygote.begin(self.root, point, nth, self._defect)
+
+    # --- telling
+
+    def _produce(self, life: Life, seconds: float) -> bool:
+        """Tells of orders for a while. False: the service died meanwhile."""
         end = time.monotonic() + seconds
-        quiet = 0
-        while quiet < 10:
-            if time.monotonic() > end:
-                return f"after {seconds:g} s {_ask(life, '/api/about')['open_runs']} runs are open"
-            quiet = quiet + 1 if _ask(life, "/api/about")["open_runs"] == 0 else 0
-            time.sleep(0.1)
-        os.kill(life["pid"], signal.SIGTERM)
-        _gone(life["pid"])
-        return ""
-
-
-def _request(
-    life: dict[str, Any], method: str, path: str, body: str | None, headers: dict[str, str]
-) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(life["url"]).netloc, timeout=20)
-    try:
-        connection.request(method, path, body, {"authorization": f"Bearer {life['token']}", **headers})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
-def _post(life: dict[str, Any], id: str, order: str) -> bool:
-    headers = {
-        "ce-specversion": "1.0",
-        "ce-id": id,
-        "ce-source": "/shop",
-        "ce-type": "paid",
-        "content-type": "application/json",
-    }
-    try:
-        status, body = _request(life, "POST", "/events", json.dumps({"order": order}), headers)
-    except (OSError, http.client.HTTPException):
+        while life.alive:
+            if time.monotonic() > end or self._is_deaf(life):
+                return True
+            self._tell(life, self._rng.choice(SOURCES))
         return False
-    assert status == 202, body
-    return True
 
+    def _is_deaf(self, life: Life) -> bool:
+        """It lives and does not answer. One that was just killed is given the time to be gone."""
+        end = time.monotonic() + 0.5
+        while life is self._deaf and life.alive:
+            if time.monotonic() > end:
+                return True
+            time.sleep(0.002)
+        return False
 
-def _ask(life: dict[str, Any], path: str) -> Any:
-    return json.loads(_request(life, "GET", path, None, {})[1])
+    def _tell(self, life: Life | None, asset: str, order: str = "") -> None:
+        n = next(self._numbers)
+        what = order or (POISON if self._rng.random() < POISONOUS else self._rng.choice(ORDERS))
+        if asset == "paid":
+            self._pending[n] = what
+        elif asset == "packed":
+            self._land(n, what)
+        else:
+            acknowledged = self.topic.tell(life, {"order": what, "n": n})
+            if acknowledged is not None:
+                told = self.told[asset]
+                (told.sure if acknowledged else told.maybe)[n] = what
+        if life is not None and life is not self._deaf:
+            self._post_all(life)
 
+    def _land(self, n: int, what: str) -> None:
+        """A file that is overwritten before it was seen is never seen: only the newest content of a name is sure."""
+        told = self.told["packed"]
+        name = f"{POISON}-{n}" if what == POISON else what
+        if name in self._newest_file:
+            before = self._newest_file[name]
+            told.maybe[before] = told.sure.pop(before)
+        self._newest_file[name] = n
+        part = self.root / f".part{n}"
+        part.write_text("x" * n)
+        part.replace(self.root / "landing" / f"{name}.txt")
+        told.sure[n] = what
 
-def _gone(pid: int) -> None:
-    end = time.monotonic() + 45
-    while time.monotonic() < end:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.002)
-    raise AssertionError(f"process {pid} does not end")
+    def _post_all(self, life: Life) -> None:
+        """What was not answered is posted again, under its own id."""
+        for n, order in list(self._pending.items()):
+            headers = {"ce-specversion": "1.0", "ce-id": f"e{n}", "ce-source": "/shop", "ce-type": "paid"}
+            headers["content-type"] = "application/json"
+            answer = life.ask("POST", "/events", json.dumps({"order": order, "n": n}), headers)
+            if answer is None or answer[0] == 503:
+                self._deaf = life
+                return
+            assert answer[0] == 202, answer
+            self.told["paid"].sure[n] = self._pending.pop(n)
+        self._deaf = None
+
+    # --- settling
+
+    def settle(self, patience: float, still: float | None = None) -> list[str]:
+        """A life that is not killed, until everything has had its effect. Returns what is wrong after `patience` seconds, or once nothing has
+        changed for `still` seconds."""
+        life = self._begin()
+        if life is None:
+            return [*self.broken, checker.stopped("a life ended in its start"), *checker.failures(self)]
+        for order, asset in itertools.product(ORDERS, SOURCES):  # at the end every order has all three
+            self._tell(life, asset, order)
+        found = self._until_right(life, patience, still)
+        life.stop()
+        return found or self._wrong()
+
+    def _until_right(self, life: Life, patience: float, still: float | None) -> list[str]:
+        begun = same_since = time.monotonic()
+        before: object = None
+        while True:
+            answer = life.ask("GET", "/api/about")
+            open_runs = answer[1]["open_runs"] if answer is not None else -1
+            found = [checker.stuck(open_runs)] if open_runs else self._wrong()
+            now = time.monotonic()
+            if (open_runs, found) != before:
+                before, same_since = (open_runs, found), now
+            over = not life.alive or now - begun > patience or (still is not None and now - same_since > still)
+            if not found or over:
+                return [*found, *self._wrong()] if open_runs else found
+            self._post_all(life)
+            time.sleep(0.1)
+
+    def _wrong(self) -> list[str]:
+        unanswered = [checker.unanswered(n) for n in self._pending]
+        return [*self.broken, *unanswered, *asyncio.run(checker.broken(self))]
