@@ -149,7 +149,7 @@ async def _read(database: Path) -> Ledger:
 def _effects(world: World, ledger: Ledger) -> Iterator[Finding]:
     """What was acknowledged has its effect once; what nobody knows of, at most once."""
     for asset in SOURCES:
-        told = world.told[asset]
+        told = world.tellers.told[asset]
         had = Counter((json.loads(r.evidence)["n"], str(r.partition)) for r in ledger.ready[asset])
         for n, order in told.sure.items():
             if order != POISON and not had[n, order]:
@@ -181,7 +181,7 @@ def _poison(world: World, ledger: Ledger) -> Iterator[Finding]:
         else:
             letters[int(named[1])] += 1
     for asset in SOURCES:
-        told = world.told[asset]
+        told = world.tellers.told[asset]
         for n, what in told.sure.items():
             if what == POISON and letters[n] != 1:
                 yield "G8", f"{asset} {n} is poison and left {letters[n]} dead letters"

@@ -8,9 +8,10 @@ import pytest
 
 from tests.services.kafka import Kafka
 from tests.torture.lives import Zygote
+from tests.torture.tables import Tables
 from tests.torture.topics import Embedded, KafkaTopic, Topic
 
-LINES = pytest.StashKey[list[str]]()
+TABLES = pytest.StashKey[Tables]()
 
 
 @pytest.fixture(scope="session")
@@ -32,14 +33,14 @@ def topic(request: pytest.FixtureRequest) -> Iterator[Topic]:
 
 
 @pytest.fixture
-def say(request: pytest.FixtureRequest) -> list[str]:
-    """Lines for the tables in the tests' output."""
-    return request.config.stash.setdefault(LINES, [])
+def tables(request: pytest.FixtureRequest) -> Tables:
+    return request.config.stash.setdefault(TABLES, Tables())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = config.stash.get(LINES, [])
-    if lines:
-        terminalreporter.section("torture: kill -9")
-        for line in lines:
-            terminalreporter.write_line(line)
+    tables = config.stash.get(TABLES, Tables())
+    for title, lines in (("kill -9", tables.kills), ("kill -9: seeded defects", sorted(tables.defects))):
+        if lines:
+            terminalreporter.section(title)
+            for line in lines:
+                terminalreporter.write_line(line)

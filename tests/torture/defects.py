@@ -26,6 +26,7 @@ from reactor.service.engine import Engine
 from reactor.service.intake import Intake
 from reactor.service.judge import SourceJudge
 from reactor.sources.base import Batch
+from reactor.sources.kafka import source as kafka_source
 from reactor.store.base import Restored, Transaction
 from reactor.store.sqlite import SqliteStore, schema, write
 from reactor.store.sqlite.lock import EngineLock
@@ -71,7 +72,23 @@ def _acknowledge_first() -> None:
     take = swap(Intake, "_take", early)
 
 
-@defect("start before commit", "G4")
+@defect("the group is told before commit", "G12", kafka=True)
+def _group_first() -> None:
+    async def early(self: Intake, batch: Batch) -> None:
+        await take(self, batch)
+        await self.source.done(batch)
+
+    async def slow(self: SqliteStore, tx: Transaction) -> Mapping[str, int]:
+        await asyncio.sleep(BETWEEN * bool(tx.moves))
+        ends: Mapping[str, int] = await commit(self, tx)
+        return ends
+
+    take = swap(Intake, "_take", early)
+    commit = swap(SqliteStore, "commit", slow)
+    swap(kafka_source, "COMMIT_EVERY", 0)
+
+
+@defect("start before commit", "G4", "G6")
 def _start_first() -> None:
     async def early(self: Engine, tx: Transaction) -> None:
         assert self._acts is not None

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ class Life:
     """One service that runs, or ran."""
 
     pid: int
-    url: str
-    token: str
+    url: str = ""
+    token: str = ""
 
     @property
     def alive(self) -> bool:
@@ -85,11 +86,17 @@ class Zygote:
             [sys.executable, "-m", "tests.torture.zygote"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
 
-    def begin(self, root: Path, point: str = "", nth: int = 0, defect: str = "") -> Life | None:
-        """A life. None: it was over before it could say where it is (a labelled point may lie in the start)."""
+    def fork(
+        self, root: Path, point: str = "", nth: int = 0, defect: str = ""
+    ) -> tuple[int, Callable[[], Life | None]]:
+        """A life that has just begun: its process id, and a wait until it is open. The wait gives None where the life was over before it could say
+        where it is (a labelled point may lie in the start)."""
         assert self._process.stdin is not None
         asked = {"root": str(root), "point": point, "nth": nth, "defect": defect}
         self._process.stdin.write((json.dumps(asked) + "\n").encode())
+        return int(self._line()), self._opened
+
+    def _opened(self) -> Life | None:
         line = self._line()
         return Life(**json.loads(line)) if line.strip() else None
 
@@ -106,7 +113,7 @@ class Zygote:
         while not line.endswith(b"\n"):
             if not select.select([self._process.stdout], [], [], max(0.0, end - time.monotonic()))[0]:
                 raise AssertionError(f"a life neither opened nor ended within {OPEN_AT_MOST:g} s; see lives.log")
-            part = self._process.stdout.read(4096)
+            part = self._process.stdout.read(1)  # unbuffered: what belongs to the next line stays where it is
             assert part, "the fork server died"
             line += part
         return line

@@ -1,7 +1,7 @@
 """Lives for the torture: a process that has imported everything and forks one service for each line it reads.
 
 A line is JSON: the project's folder, where the service shall kill itself (`point`, `nth`; an empty point: nowhere), and the defect that is planted in
-it (empty: none). One line is answered to each: the fork's process id and its address once it is open, or an empty line when it died before it was.
+it (empty: none). Two lines are answered to each: the fork's process id; then its address once it is open, or an empty line when it died before that.
 A fork's standard error goes to `lives.log` in the project's folder; one that ended by an error of its own leaves a line in `failures.jsonl`.
 """
 
@@ -83,10 +83,12 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are buried by the kernel
     for line in sys.stdin:
         heard, answer = os.pipe()
-        if os.fork() == 0:
+        pid = os.fork()
+        if pid == 0:
             os.close(heard)
             born(json.loads(line), answer)
         os.close(answer)
+        print(pid, flush=True)
         with os.fdopen(heard) as told:  # ends with the answer, or with the death of the only one who could give it
             print(told.read(), flush=True)
 
