@@ -16,7 +16,9 @@ G = {
     "G6": "Every attempt has a fencing token that only grows; the result of a superseded attempt is refused.",
     "G8": "A poison event goes to the dead-letter table with the reason; it never blocks its topic.",
     "G9": "Memory is bounded: at most N records wait per source; then the source is paused, not dropped.",
-    "G12": "Source positions are committed only in the same transaction as the state they produced.",
+    "G12": "Source positions are committed only in the same transaction as the state they produced; Kafka's committed offset may lag it, never lead.",
+    "G13": "Two engines on one database never both act: on SQLite the second exits.",
+    "G14": "Per Kafka partition, events take effect in order.",
     "one": "Never two runs of one task for one partition at once.",
     "G17": "The ledger balances.",
 }

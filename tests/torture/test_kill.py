@@ -1,91 +1,83 @@
-"""Layer B: the real service as a process, over real files and HTTP, killed with SIGKILL at random instants and at each labelled point."""
+"""Layer B: the real service as a process, over real files, HTTP and Kafka, killed with SIGKILL at random instants and at each labelled point.
+
+`REACTOR_TORTURE_KILLS` says how often, `REACTOR_TEST_SEED` plays another plan.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-from collections import defaultdict
+import time
 from pathlib import Path
 
 import pytest
 
-from reactor.model.ids import AssetName, PartitionKey, TaskName
-from reactor.store.base import RunFilter
-from reactor.store.sqlite import SqliteReader
-from tests.simulation.checker import G
+from reactor.service.work import POINTS
+from tests.torture.defects import DEFECTS, Defect
+from tests.torture.lives import Zygote
+from tests.torture.plan import RANDOM
+from tests.torture.tables import Tables
+from tests.torture.topics import Topic
 from tests.torture.world import World
 
 KILLS = int(os.environ.get("REACTOR_TORTURE_KILLS", "200"))
 SEED = int(os.environ.get("REACTOR_TEST_SEED", "0"))
+CHECK_EVERY = 5
+"""Kills between two looks for a seeded defect."""
+DEFECT_KILLS = 60
+"""Within so many kills each of them is found."""
+EACH_POINT = 4
+"""Of 200 kills, at least so many are at each point."""
 
 
-async def broken(world: World, stuck: str) -> list[str]:
-    """What the history, the acknowledgements and the ledger say together."""
-    found = [f"{G['G3']} {stuck}"] if stuck else []
-    reader = await SqliteReader.open(world.root / ".reactor" / "reactor.db")
-    try:
-        found += [f"{G['G17']} {line}" for line in await reader.balance()]
-        for asset, told in (("paid", world.posted), ("packed", world.landed)):
-            found += [line for order in told for line in await _versions(reader, asset, order, told[order])]
-        for order in world.posted:
-            found += await _newest(reader, order)
-    finally:
-        await reader.close()
-    return found + _history(world)
+@pytest.mark.timeout(240 + 3 * KILLS)
+@pytest.mark.parametrize(
+    ("topic", "kills"),
+    [pytest.param("kafka", KILLS, marks=pytest.mark.kafka), ("embedded", max(28, KILLS // 5))],
+    indirect=["topic"],
+    ids=["kafka", "embedded"],
+)
+def test_nothing_is_lost_doubled_early_or_stuck_under_kill_9(
+    tmp_path: Path, zygote: Zygote, topic: Topic, kills: int, tables: Tables
+) -> None:
+    world, begun = World(tmp_path, zygote, topic, SEED), time.monotonic()
+    for _ in range(kills):
+        world.kill_once()
+    wrong = world.settle(patience=90)
+    tables.kills.append(_summary(type(topic).__name__, world, len(wrong), time.monotonic() - begun))
+    tables.kills.extend(f"    {world.kills[point]:6} kills  {point}" for point in (RANDOM, *POINTS))
+    tables.kills.extend(f"    {lives:6} lives  read {source}" for source, lives in sorted(world.read.items()))
+    assert not wrong, f"REACTOR_TEST_SEED={SEED} plays this plan again\n" + "\n".join(wrong[:10])
+    rare = [point for point in POINTS if world.kills[point] < kills * EACH_POINT // 200]
+    assert not rare, f"hardly any kill came at {rare}: {world.kills}"
+    assert len(world.read) == 3 and min(world.read.values()) > kills // 10, f"lives that read each source: {world.read}"
 
 
-async def _versions(reader: SqliteReader, asset: str, order: str, told: int) -> list[str]:
-    """Every post is one version. A file that was overwritten before it was seen is not: there are at most as many versions as contents."""
-    slot = await reader.slot(AssetName(asset), PartitionKey(order))
-    version = slot.version if slot is not None else 0
-    if version > told:
-        return [f"{G['G2']} {asset} {order} was told {told} times and has version {version}"]
-    if version < (told if asset == "paid" else 1):
-        return [f"{G['G1']} {asset} {order} was told {told} times and has version {version}"]
-    return []
-
-
-async def _newest(reader: SqliteReader, order: str) -> list[str]:
-    runs = [r for r in await reader.runs(RunFilter(task=TaskName("ship"), limit=10_000)) if r.key == order]
-    if not runs or runs[0].state != "succeeded":
-        return [f"{G['G3']} ship {order} has {[str(r.state) for r in runs[:3]]}"]
-    found = []
-    for item in runs[0].inputs:
-        slot = await reader.slot(item.asset, item.partition)
-        if slot is None or slot.version != item.version:
-            found.append(
-                f"{G['G3']} the newest run of ship {order} saw {item.asset} version {item.version} of {slot and slot.version}"
-            )
-    if len({(r.task, r.key, r.generation) for r in runs}) != len(runs):
-        found.append(f"{G['G2']} ship {order}")
-    return found
-
-
-def _history(world: World) -> list[str]:
-    last: dict[str, int] = defaultdict(int)
-    found = []
-    for line in (world.root / "history.jsonl").read_text().splitlines():
-        began = json.loads(line)
-        if began["token"] <= last[began["run"]]:
-            found.append(f"{G['G6']} run {began['run']} began with token {began['token']} after {last[began['run']]}")
-        last[began["run"]] = began["token"]
-        wanted = {"ship": {"paid", "packed"}, "tell": {"shipped"}}[began["task"]]
-        if set(began["inputs"]) != wanted:
-            found.append(f"{G['G5']} {began}")
-    return found
-
-
-@pytest.mark.timeout(120 + 10 * KILLS)
-async def test_nothing_is_lost_doubled_early_or_stuck_under_kill_9(tmp_path: Path) -> None:
-    world = World(tmp_path, SEED)
-    try:
-        for _ in range(KILLS):
-            world.kill_once()
-        stuck = world.finish()
-    finally:
-        world.close()
-    wrong = await broken(world, stuck)
-    print(
-        f"\n{KILLS} kills ({dict(world.kills)}), {sum(world.posted.values())} posts, {sum(world.landed.values())} files: {len(wrong)} failures"
+def _summary(topic: str, world: World, wrong: int, seconds: float) -> str:
+    told = {asset: len(told.sure) + len(told.maybe) for asset, told in world.tellers.told.items()}
+    return (
+        f"{topic}: {sum(world.kills.values())} kills in {seconds:.0f} s, seed {world.seed}; {told['paid']} posts, {told['packed']} files, "
+        f"{told['stocked']} records: {wrong} failures"
     )
-    assert not wrong, f"seed {SEED}\n" + "\n".join(wrong[:10])
+
+
+@pytest.mark.parametrize(
+    ("defect", "topic"),
+    [pytest.param(d, "kafka", marks=pytest.mark.kafka) if d.kafka else (d, "embedded") for d in DEFECTS],
+    indirect=["topic"],
+    ids=[d.name for d in DEFECTS],
+)
+def test_a_seeded_defect_is_found(tmp_path: Path, zygote: Zygote, topic: Topic, defect: Defect, tables: Tables) -> None:
+    world, kills = World(tmp_path, zygote, topic, SEED, defect.name), 0
+    while kills < DEFECT_KILLS:
+        for _ in range(CHECK_EVERY):
+            world.kill_once()
+        kills += CHECK_EVERY
+        wrong = world.settle(patience=20, still=1.5)
+        named = [one for one in wrong if any(f"[{promise}]" in one for promise in defect.promises)]
+        if wrong:
+            tables.defects.append(f"{defect.name:48} found after {kills:3} kills: {(named or wrong)[0]}")
+            assert named, (
+                f"{defect.name} breaks {set(defect.promises)}, and was found as something else:\n" + "\n".join(wrong)
+            )
+            return
+    pytest.fail(f"{DEFECT_KILLS} kills did not find {defect.name!r}: the checker is blind to it")

@@ -1,220 +1,117 @@
-"""The world around a service that is killed for real: a client that posts until it is answered, partners that land files, tasks that leave a line
-outside the service's database when they begin.
-"""
+"""The world around a service that is killed for real: lives and their ends, what is told meanwhile, and the life that is let be."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import os
-import random
-import signal
-import subprocess
-import sys
+import asyncio
+import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from reactor.service.work import POINTS
+from tests.torture import checker
+from tests.torture.lives import Life, Zygote
+from tests.torture.plan import RANDOM, Kill, kills
+from tests.torture.project import write_project
+from tests.torture.telling import Tellers
+from tests.torture.topics import Topic
 
-SENSORS = """
-from reactor import Asset, CloudEvent, Dynamic, File, Files, Http, Ready, sensor
-
-order = Dynamic("order")
-paid, packed = Asset("paid", order), Asset("packed", order)
-
-@sensor(Http("paid"))
-def on_paid(event: CloudEvent) -> Ready:
-    return paid.ready(event.data["order"])
-
-@sensor(Files("landing/{order}.txt", ready="named"))
-def on_packed(file: File) -> Ready:
-    return packed.ready(file.fields["order"], size=file.size)
-"""
-WORKFLOWS = """
-import json, os
-from pathlib import Path
-from reactor import Asset, Limit, Retry, Run, Workflow
-from sensors.shop import order, packed, paid
-
-HISTORY = Path(__file__).parents[1] / "history.jsonl"
-shipped = Asset("shipped", order)
-shop = Workflow("shop", owner="shop@example.com", retry=Retry(attempts=20, first="5ms", most="20ms"))
-
-def begin(task: str, run: Run) -> None:
-    line = {"task": task, "run": run.id, "token": run.token, "key": run.key, "inputs": {n: v.version for n, v in run.inputs.items()}}
-    handle = os.open(HISTORY, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(handle, (json.dumps(line) + "\\n").encode())
-    os.fsync(handle)
-    os.close(handle)
-
-@shop.task(inputs=paid & packed, outputs=shipped)
-async def ship(run: Run) -> None:
-    begin("ship", run)
-    if run.attempt == 1 and hash(run.id) % 3 == 0:
-        raise OSError("bad luck")
-
-@shop.task(inputs=shipped, limit=Limit(2))
-def tell(run: Run) -> None:
-    begin("tell", run)
-"""
-NAMES = tuple(POINTS)
+POINT_SECONDS = 6.0
+"""How long a life has to come by the point that kills it; else it is killed at random."""
 
 
-@dataclass
 class World:
-    """One project, killed again and again."""
+    """One project, killed again and again. The same seed plays the same plan; the machine deals the instants."""
 
-    root: Path
-    seed: int
-    rng: random.Random = field(init=False)
-    pending: dict[str, str] = field(default_factory=dict)
-    posted: Counter[str] = field(default_factory=Counter)
-    landed: Counter[str] = field(default_factory=Counter)
-    kills: Counter[str] = field(default_factory=Counter)
-    number: int = 0
-
-    def __post_init__(self) -> None:
-        self.rng = random.Random(self.seed)
-        for name, text in (
-            ("sensors/shop.py", SENSORS),
-            ("workflows/shop.py", WORKFLOWS),
-            ("landing/.keep", ""),
-            ("reactor.toml", ""),
-        ):
-            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.root / name).write_text(text)
-        self.zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.torture.zygote"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def close(self) -> None:
-        assert self.zygote.stdin is not None
-        self.zygote.stdin.close()
-        self.zygote.kill()
-        self.zygote.wait()
-        if self.zygote.stdout is not None:
-            self.zygote.stdout.close()
-
-    def begin(self, point: str = "", nth: int = 0) -> dict[str, Any] | None:
-        """A life. None: it was over before it could say where it is (a labelled point may lie in the start)."""
-        assert self.zygote.stdin is not None
-        assert self.zygote.stdout is not None
-        self.zygote.stdin.write(json.dumps({"root": str(self.root), "point": point, "nth": nth}) + "\n")
-        self.zygote.stdin.flush()
-        line = self.zygote.stdout.readline()
-        return json.loads(line) if line.strip() else None
-
-    def produce(self, life: dict[str, Any], seconds: float) -> bool:
-        """Posts and lands for a while. False: the service died meanwhile."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            order = f"o{self.rng.randint(1, 30)}"
-            self.number += 1
-            if self.rng.random() < 0.5:
-                self.pending[f"e{self.number}"] = order
-                self.posted[order] += 1
-            else:
-                part = self.root / f".part{self.number}"
-                part.write_text("x" * self.number)
-                part.replace(self.root / "landing" / f"{order}.txt")
-                self.landed[order] += 1
-            if not self.post_all(life):
-                return False
-        return True
-
-    def post_all(self, life: dict[str, Any]) -> bool:
-        for id, order in list(self.pending.items()):
-            if not _post(life, id, order):
-                return False
-            del self.pending[id]
-        return True
+    def __init__(self, root: Path, zygote: Zygote, topic: Topic, seed: int, defect: str = "") -> None:
+        self.root, self.topic, self.seed = root, topic, seed
+        self.tellers = Tellers(root, topic, seed)
+        self.kills: Counter[str] = Counter()
+        self.read: Counter[str] = Counter()
+        """By source: the lives in which it was read."""
+        self.broken: list[str] = []
+        """What was seen to be wrong on the way."""
+        self.rivals: set[int] = set()
+        """Process ids of second engines that got in."""
+        self._zygote, self._defect = zygote, defect
+        self._plan = kills(seed)
+        self._stood: dict[tuple[str, str], int] = {}
+        write_project(root, topic.name, topic.settings)
 
     def kill_once(self) -> None:
-        """One life: killed at a random instant, or by itself at a labelled point."""
-        at_point = self.rng.random() < 0.5
-        point = self.rng.choice(NAMES) if at_point else ""
-        life = self.begin(point, self.rng.randint(1, 40))
+        """Things happen while the service is down; then one life, and its end."""
+        self.tellers.work_alone()
+        kill = next(self._plan)
+        self.kills[self._at_random(kill) if kill.point == RANDOM else self._at_point(kill)] += 1
+        self._look()
+
+    def _at_point(self, kill: Kill) -> str:
+        life = self._begin(kill)
         if life is None:
-            assert point, (self.root / "lives.log").read_text()
-            self.kills[f"{point} (in the start)"] += 1
-            return
-        alive = self.produce(life, self.rng.random() * 0.15)
-        if alive:
-            os.kill(life["pid"], signal.SIGKILL)
-        _gone(life["pid"])
-        self.kills["at random" if alive else point] += 1
+            return kill.point
+        dead = not self.tellers.work(life, POINT_SECONDS)
+        life.kill()
+        return kill.point if dead else RANDOM
 
-    def finish(self, seconds: float = 60.0) -> str:
-        """A last life until all is quiet. Returns what is stuck, or nothing."""
-        life = self.begin()
-        assert life is not None
-        for n in range(1, 31):  # at the end every order has both
-            self.number += 1
-            self.pending[f"e{self.number}"] = f"o{n}"
-            self.posted[f"o{n}"] += 1
-            part = self.root / f".part{self.number}"
-            part.write_text("x" * self.number)
-            part.replace(self.root / "landing" / f"o{n}.txt")
-            self.landed[f"o{n}"] += 1
-        assert self.post_all(life)
-        end = time.monotonic() + seconds
-        quiet = 0
-        while quiet < 10:
-            if time.monotonic() > end:
-                return f"after {seconds:g} s {_ask(life, '/api/about')['open_runs']} runs are open"
-            quiet = quiet + 1 if _ask(life, "/api/about")["open_runs"] == 0 else 0
+    def _at_random(self, kill: Kill) -> str:
+        pid, opened = self._zygote.fork(self.root, defect=self._defect)
+        killing = threading.Timer(kill.seconds, Life(pid).kill)
+        killing.start()
+        life = opened()
+        rival = self._meet(life) if life is not None and kill.rival else None
+        if life is not None:
+            self.tellers.work(life, kill.seconds)
+        killing.join()
+        if rival is not None:
+            rival.kill()
+        return RANDOM
+
+    def _meet(self, life: Life) -> Life | None:
+        """A second engine on the ledger of one that lives. It must not get in."""
+        rival = self._begin()
+        if rival is not None and life.alive:
+            self.rivals.add(rival.pid)
+            self.broken.append(checker.two_engines(life.pid, rival.pid))
+        return rival
+
+    def _begin(self, kill: Kill | None = None) -> Life | None:
+        point, nth = (kill.point, kill.nth) if kill is not None else ("", 0)
+        _, opened = self._zygote.fork(self.root, point, nth, self._defect)
+        return opened()
+
+    def _look(self) -> None:
+        """While the service is dead: where its ledger stands, and what the consumer group was told."""
+        stands = checker.stands(self.root)
+        self.read.update({source for (source, lane), at in stands.items() if at > self._stood.get((source, lane), 0)})
+        self._stood = stands
+        self.broken += checker.ahead(self.topic, stands)
+
+    def settle(self, patience: float, still: float | None = None) -> list[str]:
+        """A life that is not killed, until everything has had its effect. Returns what is wrong after `patience` seconds, or once nothing has
+        changed for `still` seconds."""
+        life = self._begin()
+        if life is None:
+            return [*self.broken, checker.stopped("a life ended in its start"), *checker.failures(self)]
+        self.tellers.tell_all(life)
+        found = self._until_right(life, patience, still)
+        life.stop()
+        return found or self._wrong()
+
+    def _until_right(self, life: Life, patience: float, still: float | None) -> list[str]:
+        begun = same_since = time.monotonic()
+        before: object = None
+        while True:
+            answer = life.ask("GET", "/api/about")
+            open_runs = answer[1]["open_runs"] if answer is not None else -1
+            found = [checker.stuck(open_runs)] if open_runs else self._wrong()
+            now = time.monotonic()
+            if (open_runs, found) != before:
+                before, same_since = (open_runs, found), now
+            over = not life.alive or now - begun > patience or (still is not None and now - same_since > still)
+            if not found or over:
+                return [*found, *self._wrong()] if open_runs else found
+            self.tellers.post_all(life)
             time.sleep(0.1)
-        os.kill(life["pid"], signal.SIGTERM)
-        _gone(life["pid"])
-        return ""
 
-
-def _request(
-    life: dict[str, Any], method: str, path: str, body: str | None, headers: dict[str, str]
-) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(life["url"]).netloc, timeout=20)
-    try:
-        connection.request(method, path, body, {"authorization": f"Bearer {life['token']}", **headers})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
-def _post(life: dict[str, Any], id: str, order: str) -> bool:
-    headers = {
-        "ce-specversion": "1.0",
-        "ce-id": id,
-        "ce-source": "/shop",
-        "ce-type": "paid",
-        "content-type": "application/json",
-    }
-    try:
-        status, body = _request(life, "POST", "/events", json.dumps({"order": order}), headers)
-    except (OSError, http.client.HTTPException):
-        return False
-    assert status == 202, body
-    return True
-
-
-def _ask(life: dict[str, Any], path: str) -> Any:
-    return json.loads(_request(life, "GET", path, None, {})[1])
-
-
-def _gone(pid: int) -> None:
-    end = time.monotonic() + 45
-    while time.monotonic() < end:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.002)
-    raise AssertionError(f"process {pid} does not end")
+    def _wrong(self) -> list[str]:
+        unanswered = [checker.unanswered(n) for n in self.tellers.pending]
+        return [*self.broken, *unanswered, *asyncio.run(checker.broken(self))]

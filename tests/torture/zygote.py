@@ -1,8 +1,8 @@
 """Lives for the torture: a process that has imported everything and forks one service for each line it reads.
 
-A line is JSON: the project's folder, and where the service shall kill itself (`point`, `nth`; an empty point: nowhere). One line is answered to each:
-the fork's process id and its address once it is open, or an empty line when it died before it was. A fork's standard error goes to `lives.log` in the
-project's folder.
+A line is JSON: the project's folder, where the service shall kill itself (`point`, `nth`; an empty point: nowhere), and the defect that is planted in
+it (empty: none). Two lines are answered to each: the fork's process id; then its address once it is open, or an empty line when it died before that.
+A fork's standard error goes to `lives.log` in the project's folder; one that ended by an error of its own leaves a line in `failures.jsonl`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from reactor.project.config import load_settings
 from reactor.project.load import load
 from reactor.service.work import Labels, nothing
 from reactor.web.runner import make_service
+from tests.torture.defects import BY_NAME
 
 
 def killer(point: str, nth: int) -> Labels:
@@ -61,22 +62,33 @@ def born(asked: dict[str, Any], answer: int) -> None:
     log = os.open(root / "lives.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, sys.stderr.fileno())
     try:
+        if asked["defect"]:
+            BY_NAME[asked["defect"]].plant()
         asyncio.run(live(root, asked["point"], asked["nth"], answer))
-    except BaseException:  # noqa: BLE001 - a fork may never go on as its maker
+    except BaseException as error:  # noqa: BLE001 - a fork may never go on as its maker
         traceback.print_exc()
         sys.stderr.flush()
+        _leave(root, {"pid": os.getpid(), "kind": type(error).__name__, "error": f"{type(error).__name__}: {error}"})
         os._exit(1)
     os._exit(0)
+
+
+def _leave(root: Path, line: dict[str, object]) -> None:
+    handle = os.open(root / "failures.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(handle, (json.dumps(line) + "\n").encode())
+    os.close(handle)
 
 
 def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are buried by the kernel
     for line in sys.stdin:
         heard, answer = os.pipe()
-        if os.fork() == 0:
+        pid = os.fork()
+        if pid == 0:
             os.close(heard)
             born(json.loads(line), answer)
         os.close(answer)
+        print(pid, flush=True)
         with os.fdopen(heard) as told:  # ends with the answer, or with the death of the only one who could give it
             print(told.read(), flush=True)
 
