@@ -40,14 +40,14 @@ from reactor.model.partitions import instant, local, moment
 from reactor.model.run import OPEN, Run
 from reactor.model.sensor import AnySensor
 from reactor.model.slot import Slot, Wait
-from reactor.model.source import Files, Http, Kafka, SourceSpec, Table
+from reactor.model.source import Http, Kafka, SourceSpec, Table
 from reactor.model.workflow import Workflow
-from reactor.sources.files.pattern import compile_pattern
 from reactor.testing.arrivals import Arrival
 from reactor.testing.bodies import Bodies, Line
 from reactor.testing.faults import Dice, Faults
 from reactor.testing.ids import CountedIds
 from reactor.testing.invariants import broken
+from reactor.testing.landings import landed, patterns
 from reactor.testing.machine import Machine, Point
 
 TEST = SourceName("test")
@@ -179,28 +179,21 @@ class Simulator:
 
     def land(self, name: str, text: str = "") -> "Simulator":
         """A file, complete, under a name relative to the project; read by every `Files` pattern that matches it.
-
-        With a `folder`, it is really written there.
+        With a `folder`, it is really written there. An object is landed by its URL, and read by every `Bucket`.
         """
         base = self._folder or Path("/simulated")
-        if self._folder is not None:
+        if self._folder is not None and "://" not in name:
             (base / name).parent.mkdir(parents=True, exist_ok=True)
             (base / name).write_text(text, "utf-8")
         version = self._files[name] = self._files.get(name, 0) + 1
-        met = False
-        for spec in self._machine.senses.specs():
-            if isinstance(spec, Files):
-                pattern = compile_pattern(spec.pattern, base)
-                inside = (base / name).is_relative_to(pattern.root)
-                under = (base / name).relative_to(pattern.root).as_posix() if inside else ""
-                fields = pattern.match(under) if inside else None
-                if fields is not None:
-                    met = True
-                    file = File(str(base / name), under, fields, len(text.encode()), self._machine.now, version)
-                    self._send(spec.name, file, f"{under}#{version}")
-        if not met:
-            patterns = [s.pattern for s in self._machine.senses.specs() if isinstance(s, Files)]
-            raise DefinitionError(f"No sensor reads a file called {name!r}. Patterns: {', '.join(patterns) or 'none'}.")
+        specs = self._machine.senses.specs()
+        readers = {spec.name: found for spec in specs if (found := landed(spec, name, base)) is not None}
+        if not readers:
+            raise DefinitionError(f"No sensor reads a file called {name!r}. Patterns: {patterns(specs)}.")
+        etag = f"simulated-{version}" if "://" in name else ""
+        for source, found in readers.items():
+            file = File(*found, len(text.encode()), self._machine.now, version, etag)
+            self._send(source, file, f"{found.name}#{version}")
         return self
 
     def row(self, table: str, **values: Json) -> "Simulator":

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from tests.bench import rows
+from tests.bench import buckets, rows
 
 ROWS: dict[str, tuple[str, Callable[[Path], Coroutine[object, object, dict[str, float]]]]] = {
     "events": ("events/s end to end, all relevant, one run per two (target 60,000)", rows.events_all),
@@ -25,6 +25,7 @@ ROWS: dict[str, tuple[str, Callable[[Path], Coroutine[object, object, dict[str, 
     "posts": ("durable POSTs/s, single, 32 callers (target 10,000)", rows.posts),
     "chain": ("chain of 10 no-op tasks, wall ms (target 12)", rows.chain),
     "files": ("10,000 files at once: ms to the last, lost (target 0 lost)", rows.files),
+    "bucket": ("100,000 objects: keys/s into the ledger, listed again, loop held", buckets.bucket),
     "process": ("service: start ms, idle MiB, idle CPU % (target 1,000; 90; 1)", rows.process),
     "help": ("`reactor --help`, ms (target 300)", rows.help_time),
 }

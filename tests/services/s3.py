@@ -58,7 +58,7 @@ class S3:
 
     async def fill(self, bucket: str, folder: str, count: int) -> None:
         """So many objects under numbered keys, as fast as the server takes them: `folder/000000.csv` and so on."""
-        config: "S3Config" = {
+        config: S3Config = {
             "endpoint": self.endpoint, "region": "us-east-1", "access_key_id": self.access_key, "secret_access_key": self.secret_key,
         }  # fmt: skip
         store = S3Store(bucket, config=config, client_options={"allow_http": True})

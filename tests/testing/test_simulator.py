@@ -8,6 +8,7 @@ import pytest
 from reactor import (
     NOTHING,
     Asset,
+    Bucket,
     CloudEvent,
     Daily,
     DefinitionError,
@@ -244,3 +245,22 @@ def test_the_fixture_checks_what_was_played(reactor_sim: Make) -> None:
     sim = reactor_sim(daily, sensors=SENSORS, start="2026-11-21T00:00")
     sim.ready(orders.ready("2026-11-20"), refunds.ready("2026-11-20"))
     assert sim.started("build_revenue") == ["2026-11-20"]
+
+
+async def test_an_object_lands_in_a_bucket_as_a_file_does_in_a_folder() -> None:
+    returns = Asset("returns", DAYS)
+
+    @sensor(Bucket("s3://landing/returns/{country}/{day}.csv"))
+    def returned(file: File) -> Ready:
+        return returns.ready(file.fields["day"], path=file.path, key=file.key, etag=file.etag)
+
+    flow = Workflow("returns", owner="shop@example.com")
+
+    @flow.task(inputs=returns)
+    async def count(run: Run) -> None: ...
+
+    sim = Simulator(flow, sensors=[returned], start="2026-11-20T00:00")
+    sim.land("s3://landing/returns/de/2026-11-19.csv", "a,b").drain()
+    assert sim.started("count") == ["2026-11-19"]
+    with pytest.raises(DefinitionError, match="s3://landing/returns/"):
+        sim.land("s3://landing/other/de/2026-11-19.csv")

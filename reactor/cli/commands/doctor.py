@@ -1,11 +1,13 @@
 """`reactor doctor`: one line for each thing that must be right, with what to do where it is not."""
 
+import asyncio
 import importlib.metadata
 import os
 import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from typing import NamedTuple
 
 import typer
@@ -15,7 +17,9 @@ from reactor.cli import options, out
 from reactor.cli.client import connect
 from reactor.cli.project import ask, definitions_of, settings_of
 from reactor.model.errors import NotFound, ReactorError, Unreachable
+from reactor.model.source import Bucket
 from reactor.project.config import Settings
+from reactor.sources.bucket import Access, OutOfReach, objects_of
 from reactor.sources.kafka.settings import KafkaSettings
 from reactor.store.base import Reader
 
@@ -58,6 +62,7 @@ def _all(project: options.InProject) -> Iterator[Finding]:
         ("ledger", _ledger),
         ("disk", _disk),
         ("kafka", _kafka),
+        ("buckets", _buckets),
         ("service", _service),
     ):
         yield _looked(what, look, settings)
@@ -110,6 +115,25 @@ def _kafka(settings: Settings) -> tuple[str, str]:
     if silent:
         return "wrong", f"nobody listens at {', '.join(silent)}. Start the broker, or correct kafka.servers."
     return "ok", f"{kafka.servers} listens"
+
+
+def _buckets(settings: Settings) -> tuple[str, str]:
+    specs = {s.source for s in definitions_of(settings).graph.sensors if isinstance(s.source, Bucket)}
+    if not specs:
+        return "ok", "no sensor reads one"
+    access = Access(**dict(settings.s3))
+    wrong = [said for spec in sorted(specs, key=lambda s: s.url) if (said := asyncio.run(_unreadable(spec, access)))]
+    return ("wrong", " ".join(wrong)) if wrong else ("ok", f"{len(specs)} can be listed")
+
+
+async def _unreadable(spec: Bucket, access: Access) -> str:
+    """Why the bucket cannot be listed; empty where it can."""
+    try:
+        async with aclosing(objects_of(spec, access).pages()) as pages:
+            await anext(pages, None)
+    except OutOfReach as error:
+        return str(error)
+    return ""
 
 
 def _listens(server: str) -> bool:

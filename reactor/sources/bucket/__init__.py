@@ -7,7 +7,8 @@ before.
 """
 
 from reactor.sources.bucket.access import Access
-from reactor.sources.bucket.opening import open_bucket
+from reactor.sources.bucket.opening import objects_of, open_bucket
 from reactor.sources.bucket.source import BucketSource
+from reactor.sources.bucket.trouble import OutOfReach
 
-__all__ = ["Access", "BucketSource", "open_bucket"]
+__all__ = ["Access", "BucketSource", "OutOfReach", "objects_of", "open_bucket"]
