@@ -14,7 +14,7 @@ from reactor.model.job import TaskRun as Run
 from reactor.model.partitions import Daily, Dynamic, Hourly, Monthly, Static
 from reactor.model.retry import Retry
 from reactor.model.sensor import State, sensor
-from reactor.model.source import Bucket, Files, Http, Kafka, Schedule, Table
+from reactor.model.source import Bucket, Files, Http, Kafka, Schedule, Sqs, Table
 from reactor.model.workflow import NOTHING, Evidence, Limit, Workflow
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Row",
     "Run",
     "Schedule",
+    "Sqs",
     "State",
     "Static",
     "Table",

@@ -1,6 +1,7 @@
 """The routes. Each says at its place who may use it; a test walks through them all.
 
 - `POST /events`: CloudEvents 1.0, binary, structured or batch. Answered after the commit: 202 means durable.
+- `POST /buckets`: what a bucket's server tells of its objects; 200 means that what it led to is durable.
 - `POST /topics/{topic}`: records for a topic; of the embedded log, or handed on to Kafka.
 - `GET /livez`, `/readyz`, `/metrics`: open, they say nothing of anybody's data.
 - `/api/...`: what the command line asks of the running service.
@@ -23,7 +24,7 @@ from reactor.model.ids import SourceName
 from reactor.service.commands import Commands, Refused
 from reactor.sources.base import Health
 from reactor.web.auth import Guard, refuse
-from reactor.web.intake import EventDoor
+from reactor.web.intake import BucketDoor, EventDoor
 from reactor.web.limits import TooLarge, body_of
 
 PUBLISH_LIMIT = 8 * 1024 * 1024
@@ -56,8 +57,11 @@ class Running(Protocol):
 class App:
     """The endpoints over what they need."""
 
-    def __init__(self, running: Running, commands: Commands, events: EventDoor, publish: Publish) -> None:
-        self._running, self._commands, self._events, self._publish = running, commands, events, publish
+    def __init__(
+        self, running: Running, commands: Commands, events: EventDoor, buckets: BucketDoor, publish: Publish
+    ) -> None:
+        self._running, self._commands, self._publish = running, commands, publish
+        self._events, self._buckets = events, buckets
 
     def routes(self, guard: Guard) -> list[Route]:
         get, post = ["GET"], ["POST"]
@@ -66,6 +70,7 @@ class App:
             Route("/readyz", guard.open(self.readyz), methods=get),
             Route("/metrics", guard.open(self.metrics), methods=get),
             Route("/events", guard.closed(_mended(self._events.post)), methods=post),
+            Route("/buckets", guard.closed(_mended(self._buckets.post)), methods=post),
             Route("/topics/{topic}", guard.closed(_mended(self.publish)), methods=post),
             Route("/api/about", guard.closed(_mended(self.about)), methods=get),
             Route("/api/sources", guard.closed(_mended(self.sources)), methods=get),

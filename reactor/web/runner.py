@@ -21,7 +21,7 @@ from reactor.service.work import Labels, nothing
 from reactor.sources.base import Health
 from reactor.web.app import App, make_app
 from reactor.web.auth import Guard
-from reactor.web.intake import EventDoor
+from reactor.web.intake import BucketDoor, EventDoor
 from reactor.web.publish import Publisher
 from reactor.web.server import Web, bind
 from reactor.wiring import Assembly
@@ -77,7 +77,9 @@ class Runner:
         )  # what lives long here is known; collecting it again and again is most of the garbage collector's work
 
     def _open_door(self, sock: socket.socket) -> None:
-        app = App(self, self._assembly.commands, EventDoor(lambda: self._assembly.sources.http), self.publisher.publish)
+        sources = self._assembly.sources
+        events, buckets = EventDoor(lambda: sources.http), BucketDoor(lambda: sources.webhook)
+        app = App(self, self._assembly.commands, events, buckets, self.publisher.publish)
         guard = Guard(self.token, frozenset(self.settings.hosts))
         self._web = Web(make_app(app, guard), sock)
         self._web.start()
