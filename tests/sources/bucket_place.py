@@ -131,6 +131,13 @@ class Landing:
         await self.s3.delete(self.bucket, *names)
 
 
+class GoogleLanding(Landing):
+    """The same bucket, as Google's client is told of it."""
+
+    def url(self, pattern: str) -> str:
+        return f"gs://{self.bucket}/{pattern}"
+
+
 class Folder:
     """A folder, as `file://` has it."""
 

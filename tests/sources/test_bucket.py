@@ -11,9 +11,22 @@ import pytest
 
 from reactor.model.source import Bucket
 from reactor.sources.base import Condition
+from reactor.sources.bucket import Access
+from tests.services.process import free_ports
 from tests.services.proxy import Proxy
 from tests.services.s3 import S3, S3Server
-from tests.sources.bucket_place import EVERY, BucketHarness, Folder, Landing, Open, Reading, Recorded, Seen, Somewhere
+from tests.sources.bucket_place import (
+    EVERY,
+    BucketHarness,
+    Folder,
+    GoogleLanding,
+    Landing,
+    Open,
+    Reading,
+    Recorded,
+    Seen,
+    Somewhere,
+)
 from tests.sources.conformance import ReachConformance
 
 
@@ -167,6 +180,43 @@ async def test_a_wrong_key_is_told_and_never_shown(s3: S3, read: Open) -> None:
     assert "SignatureDoesNotMatch" in error
     assert "s3.secret_key" in error
     assert "wrong-secret-key" not in error + repr(landing.access)
+
+
+async def test_googles_client_reads_by_the_same_code(
+    moto: S3Server, read: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Google's XML interface is the one that moto speaks; where it is and that nobody signs comes from the environment."""
+    landing = GoogleLanding(moto, await moto.new_bucket())
+    monkeypatch.setenv("GOOGLE_BASE_URL", moto.endpoint)
+    monkeypatch.setenv("GOOGLE_SKIP_SIGNATURE", "true")
+    monkeypatch.setenv("GOOGLE_ALLOW_HTTP", "true")
+    async with moto.client() as s3:
+        await s3.put_bucket_acl(Bucket=landing.bucket, ACL="public-read")
+    await landing.put("in/a.csv", "in/b c.csv")
+    reading = await read(landing, "in/{n}.csv")
+    files = await reading.named("a.csv", "b c.csv")
+    assert {f.path for f in files} == {f"gs://{landing.bucket}/in/a.csv", f"gs://{landing.bucket}/in/b c.csv"}
+    await landing.put("in/a.csv", body=b"longer")
+    await reading.until(lambda: len(reading.events) == 3)
+    await landing.delete("in/a.csv")
+    await reading.until(lambda: set(reading.source.store.rows) == {"b c.csv"})
+
+
+async def test_azures_client_is_told_by_the_environment_too(read: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server of its kind can be had here: what is shown is that it asks, and says who does not answer."""
+    (port,) = free_ports(1)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "shop")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "c2VjcmV0LWtleQ==")
+    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", f"http://127.0.0.1:{port}/shop")
+    monkeypatch.setenv("AZURE_ALLOW_HTTP", "true")
+    reading = Reading(Recorded(Bucket("az://landing/in/{n}.csv", every=EVERY), Access(), Seen()))
+    await reading.start()
+    await reading.until(lambda: reading.source.health().condition is Condition.BROKEN)
+    error = reading.source.health().error or ""
+    await reading.stop()
+    assert error.startswith("az://landing/in cannot be read")
+    assert f"127.0.0.1:{port}/shop/landing" in error
+    assert "c2VjcmV0" not in error
 
 
 async def test_a_server_that_is_killed_is_broken_and_not_quiet_and_nothing_is_lost(

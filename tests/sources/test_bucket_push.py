@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlsplit
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -23,6 +23,7 @@ from reactor.sources.kafka.source import KafkaSource
 from tests.clock import MachineClock
 from tests.services.kafka import Kafka as Broker
 from tests.services.process import free_ports
+from tests.services.proxy import Proxy
 from tests.services.s3 import S3, S3Server
 from tests.services.wait import eventually
 from tests.sources.bucket_place import EVERY, Landing, Reading, Recorded, Seen
@@ -217,18 +218,19 @@ async def test_a_post_is_answered_when_its_object_is_durable(s3: S3) -> None:
             await door.post(json.dumps(amazons("another", "in/a.csv")).encode())
 
 
-async def test_a_look_that_fails_is_answered_by_the_next_listing(own_s3: S3Server) -> None:
-    await own_s3.start()
-    landing, door = Landing(own_s3, await own_s3.new_bucket()), Webhook()
-    async with reading(landing, door) as made:
-        await landing.put("in/a.csv")
-        await own_s3.kill()
-        posting = asyncio.ensure_future(door.post(json.dumps(amazons(landing.bucket, "in/a.csv")).encode()))
-        await made.until(lambda: made.source.health().condition is Condition.BROKEN)
-        await own_s3.start()
-        await made.named("a.csv")
-        await asyncio.wait([posting])
-        assert made.source.health().condition is Condition.CONNECTED
+async def test_a_look_that_fails_is_answered_by_the_next_listing(s3: S3) -> None:
+    landing, door, at = Landing(s3, await s3.new_bucket()), Webhook(), urlsplit(s3.endpoint)
+    async with Proxy(str(at.hostname), int(at.port or 80)) as proxy:
+        landing.endpoint = f"http://{proxy.bootstrap}"
+        async with reading(landing, door) as made:
+            await landing.put("in/a.csv")
+            await proxy.refuse()
+            posting = asyncio.ensure_future(door.post(json.dumps(amazons(landing.bucket, "in/a.csv")).encode()))
+            await made.until(lambda: made.source.health().condition is Condition.BROKEN)
+            await proxy.accept()
+            await made.named("a.csv")
+            assert await posting == 1
+            assert made.source.health().condition is Condition.CONNECTED
 
 
 def test_what_tells_of_a_bucket_is_declared_with_it() -> None:
