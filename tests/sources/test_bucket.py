@@ -3,18 +3,24 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from reactor.model.duration import SECOND
 from reactor.model.source import Bucket
 from reactor.sources.base import Condition
-from reactor.sources.bucket import Access
+from reactor.sources.bucket import Access, BucketSource, objects_of
+from reactor.sources.bucket.inventory import Sighting
+from reactor.sources.bucket.place import place_of
+from reactor.sources.bucket.source import Objects
+from tests.clock import VirtualClock
 from tests.services.process import free_ports
 from tests.services.proxy import Proxy
 from tests.services.s3 import S3, S3Server
+from tests.services.wait import eventually
 from tests.sources.bucket_place import (
     EVERY,
     BucketHarness,
@@ -219,6 +225,7 @@ async def test_azures_client_is_told_by_the_environment_too(read: Open, monkeypa
     assert "c2VjcmV0" not in error
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_killed_is_broken_and_not_quiet_and_nothing_is_lost(
     own_s3: S3Server, read: Open
 ) -> None:
@@ -249,20 +256,36 @@ async def test_a_folder_that_is_gone_is_broken_and_nothing_of_it_is_forgotten(tm
     await reading.named("a.csv", "b.csv")
 
 
+class Counted:
+    """A place that knows how often it was listed."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.look, self._objects, self.begun = objects.look, objects, 0
+
+    def pages(self) -> AsyncGenerator[list[Sighting], None]:
+        self.begun += 1
+        return self._objects.pages()
+
+
 async def test_a_consumer_that_does_not_ask_stops_the_listings_and_misses_nothing(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
+    folder, clock = Folder(tmp_path), VirtualClock()
     await folder.put(*(f"in/{n}.csv" for n in range(11_000)))
-    source = Recorded(Bucket(folder.url("in/{n}.csv"), every=EVERY), folder.access, Seen())
+    spec = Bucket(folder.url("in/{n}.csv"), every="1s")
+    objects = Counted(objects_of(spec, folder.access))
+    source = BucketSource(spec, place_of(spec.url), objects, Seen(), clock)
     await source.start({})
-    reading = Reading(source)
-    await reading.until(lambda: source.listings == 1)
+    await eventually(lambda: source.health().lag == 11_000 and source.listings == 1, 30)
     await folder.put(*(f"in/{n}.csv" for n in range(11_000, 12_000)))
-    await asyncio.sleep(0.3)  # six times as long as it waits between two listings
-    assert (source.listings, source.health().lag) == (1, 11_000)
-    await reading.start()
-    await reading.until(lambda: len(reading.events) == 12_000)
-    assert {f.fields["n"] for f in reading.files} == {str(n) for n in range(12_000)}
-    await reading.stop()
+    await clock.advance(60 * SECOND)
+    assert objects.begun == 1
+    batches, read = source.batches(), set[str]()
+    while len(read) < 11_000:
+        read |= {event.id for event in (await anext(batches)).events}
+    await clock.advance(SECOND)
+    while len(read) < 12_000:
+        read |= {event.id for event in (await asyncio.wait_for(anext(batches), 30)).events}
+    assert {name.partition(".")[0] for name in read} == {str(n) for n in range(12_000)}
+    await source.stop()
 
 
 @pytest.mark.slow
