@@ -24,6 +24,7 @@ from reactor.model.source import (
     PostgresSchema,
     RegistrySchema,
     Schedule,
+    Sqs,
     Table,
     Webhook,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "Run",
     "Schedule",
     "SchemaChange",
+    "Sqs",
     "State",
     "Static",
     "Table",

@@ -1,9 +1,12 @@
 """The one file that names concrete parts: from settings and definitions to a service that runs."""
 
 import asyncio
+import hashlib
 import importlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 
 from reactor.alerts.base import Channel
@@ -32,6 +35,7 @@ from reactor.model.source import (
     RegistrySchema,
     Schedule,
     SourceSpec,
+    Sqs,
     Table,
     Webhook,
 )
@@ -43,7 +47,10 @@ from reactor.service.service import Parts, Service
 from reactor.service.topics import EmbeddedLog
 from reactor.service.work import Labels, nothing
 from reactor.sources.base import Condition, LaneStart, Source
-from reactor.sources.bucket import Access, open_bucket
+from reactor.sources.bucket import Access, TopicChannel, open_bucket, open_queue
+from reactor.sources.bucket import Webhook as BucketHook
+from reactor.sources.bucket.channels import PositionOf as StandsAt
+from reactor.sources.bucket.hints import Channel as BucketChannel
 from reactor.sources.embedded import EmbeddedTopic
 from reactor.sources.files import FileSource
 from reactor.sources.http import HttpIntake
@@ -73,11 +80,13 @@ class Sources:
         self.mqtt = MqttSettings(**settings.mqtt.model_dump())
         self.access = Access(**dict(settings.s3))
         self.http = HttpIntake([], clock)
+        self.bucket_hook = BucketHook()
         self.position_of: PositionOf = _no_position
 
     def make(self, specs: Sequence[SourceSpec]) -> dict[SourceName, Source]:
         """A source for each spec, by its name."""
         self.http = HttpIntake([s for s in specs if isinstance(s, (Http, Webhook))], self._clock)
+        self.bucket_hook = BucketHook()
         self._look_at_secrets(specs)
         made: dict[SourceName, Source] = {s.name: s for s in self.http.sources}
         for spec in specs:
@@ -108,7 +117,7 @@ class Sources:
             case Table() if spec.connect == POSTGRES:
                 return TableSource(spec, over_postgres(spec, self._settings.postgres_dsn(spec.name)), self._clock)
             case Bucket():
-                return open_bucket(spec, self.access, self._store, self._clock)
+                return open_bucket(spec, self.access, self._store, self._clock, self._channel(spec))
             case Table():
                 return TableSource(spec, over_db_api(spec, root), self._clock)
             case PostgresSchema():
@@ -119,6 +128,34 @@ class Sources:
                 return ScheduleSource(spec, self._clock)
             case _:
                 raise ReactorError(f"There is no source for {spec!r}.")
+
+    def _channel(self, spec: Bucket) -> BucketChannel | None:
+        match spec.notify:
+            case Kafka() as topic:
+                return TopicChannel(partial(self._notifications, topic, spec.name))
+            case Sqs() as queue:
+                return open_queue(queue, self.access, self._clock)
+            case "webhook":
+                return self.bucket_hook
+            case None:
+                return None
+
+    def _notifications(self, topic: Kafka, reader: SourceName, position_of: StandsAt) -> Source:
+        """A topic that one bucket reads for itself: in a group of its own, so that no sensor on the same topic misses a record for it."""
+        spec = replace(topic, start="latest")
+        if self.kafka.embedded:
+            return EmbeddedTopic(spec, self._log, self._clock)
+        mark = hashlib.sha256(reader.encode()).hexdigest()[:12]
+        own = {
+            "group": f"{self.kafka.group[:180]}.{mark}",
+            "client_id": f"{self.kafka.client_id[:80]}.{mark}",
+            "out_of_range": "skip",
+        }
+
+        async def stands(lane: Lane) -> LaneStart | None:
+            return position_of(lane)
+
+        return KafkaSource(spec, self.kafka.model_copy(update=own), Ports(self._clock, self._ids, stands))
 
 
 def registry_at(settings: Settings, spec: SourceSpec) -> RegistryAt:

@@ -78,16 +78,34 @@ class Files(SourceSpec):
 
 
 @dataclass(frozen=True)
+class Sqs:
+    """A queue of Amazon's, by its URL, into which a bucket's notifications go: `https://sqs.eu-west-1.amazonaws.com/123/s3-events`."""
+
+    queue: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"https?://[^/@\s]+/\S+", self.queue):
+            raise DefinitionError(
+                f"Sqs({self.queue!r}): give the queue's URL, such as 'https://sqs.eu-west-1.amazonaws.com/123/s3-events'."
+            )
+
+
+@dataclass(frozen=True)
 class Bucket(SourceSpec):
     """Objects that land in a bucket, by a URL with a pattern such as `s3://landing/refunds-{day}.csv`.
 
     Patterns and payloads are those of `Files`: `File.path` is the object's URL. `s3`, `gs` (Google), `az` (Azure) and `file`
     (`file:///data/landing/*.csv`) are known; where a server is, is a setting (`s3.endpoint`). An object that is overwritten is the next
     version, one that is deleted is forgotten. The bucket is listed every `every`.
+
+    `notify` says where the server of an `s3` bucket tells what happens in it, so that an object is read at once: a topic, a queue, or posts
+    to `/buckets` ("webhook"). It only shortens the wait: the listing finds what no notification told, and neither acts twice. A topic is
+    read from its end, whatever its `start` says: what is older, the listing at the start finds.
     """
 
     url: str
     every: Duration = "30s"
+    notify: Kafka | Sqs | Literal["webhook"] | None = None
 
     def __post_init__(self) -> None:
         micros(self.every)
@@ -107,6 +125,12 @@ class Bucket(SourceSpec):
         if re.search(r"[{}*]", bucket):
             raise DefinitionError(
                 f"Bucket({self.url!r}): the bucket's own name holds no placeholder. One Bucket for each."
+            )
+        if self.notify is not None and not (
+            scheme == "s3" and (isinstance(self.notify, Kafka | Sqs) or self.notify == "webhook")
+        ):
+            raise DefinitionError(
+                f"Bucket({self.url!r}, notify={self.notify!r}): of an s3 bucket a Kafka(...), an Sqs(...) or 'webhook'."
             )
         _placeholders(f"Bucket({self.url!r})", pattern)
 

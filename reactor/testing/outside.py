@@ -22,10 +22,10 @@ from reactor.model.events import (
     SchemaChange,
 )
 from reactor.model.ids import SourceName
-from reactor.model.source import Files, Http, Kafka, Mqtt, PostgresSchema, RegistrySchema, SourceSpec, Table, Webhook
-from reactor.sources.files.pattern import compile_pattern
+from reactor.model.source import Http, Kafka, Mqtt, PostgresSchema, RegistrySchema, SourceSpec, Table, Webhook
 from reactor.testing.arrivals import Arrival
 from reactor.testing.faults import Dice
+from reactor.testing.landings import landed, patterns
 from reactor.testing.people import People
 
 TEST = SourceName("test")
@@ -68,29 +68,22 @@ class Outside(People):
 
     def land(self, name: str, text: str | None = "") -> Self:
         """A file, complete, under a name relative to the project; read by every `Files` pattern that matches it.
-
-        With a `folder`, it is really written there; without a text (None) it lies there already.
+        With a `folder`, it is really written there; without a text (None) it lies there already. An object is landed by its URL, and read
+        by every `Bucket`.
         """
-        base = self._folder or Path("/simulated")
-        if self._folder is not None and text is not None:
+        base, remote = self._folder or Path("/simulated"), "://" in name
+        if self._folder is not None and text is not None and not remote:
             (base / name).parent.mkdir(parents=True, exist_ok=True)
             (base / name).write_text(text, "utf-8")
         size = (base / name).stat().st_size if text is None else len(text.encode())
         version = self._files[name] = self._files.get(name, 0) + 1
-        met = False
-        for spec in self._machine.senses.specs():
-            if isinstance(spec, Files):
-                pattern = compile_pattern(spec.pattern, base)
-                inside = (base / name).is_relative_to(pattern.root)
-                under = (base / name).relative_to(pattern.root).as_posix() if inside else ""
-                fields = pattern.match(under) if inside else None
-                if fields is not None:
-                    met = True
-                    file = File(str(base / name), under, fields, size, self._machine.now, version)
-                    self._send(spec.name, file, f"{under}#{version}")
-        if not met:
-            patterns = [s.pattern for s in self._machine.senses.specs() if isinstance(s, Files)]
-            raise DefinitionError(f"No sensor reads a file called {name!r}. Patterns: {', '.join(patterns) or 'none'}.")
+        specs = self._machine.senses.specs()
+        readers = {spec.name: found for spec in specs if (found := landed(spec, name, base)) is not None}
+        if not readers:
+            raise DefinitionError(f"No sensor reads a file called {name!r}. Patterns: {patterns(specs)}.")
+        for source, found in readers.items():
+            file = File(*found, size, self._machine.now, version, f"simulated-{version}" if remote else "")
+            self._send(source, file, f"{found.name}#{version}")
         return self
 
     def row(self, table: str, **values: Json) -> Self:

@@ -2,6 +2,7 @@
 
 - `POST /events`: CloudEvents 1.0, binary, structured or batch. Answered after the commit: 202 means durable.
 - `POST /hooks/...`: signed webhooks; open, for the signature is what lets them in. Answered after the commit: 200 means durable.
+- `POST /buckets`: what a bucket's server tells of its objects; 200 means that what it led to is durable.
 - `POST /topics/{topic}`: records for a topic; of the embedded log, or handed on to Kafka.
 - `GET /livez`, `/readyz`, `/metrics`: open, they say nothing of anybody's data.
 - `/api/...`: what the command line asks of the running service.
@@ -25,7 +26,7 @@ from reactor.service.commands import Commands, Refused
 from reactor.sources.base import Health
 from reactor.web.auth import Endpoint, Guard, refuse
 from reactor.web.hooks import HookDoor
-from reactor.web.intake import EventDoor
+from reactor.web.intake import BucketDoor, EventDoor
 from reactor.web.limits import TooLarge, body_of
 
 PUBLISH_LIMIT = 8 * 1024 * 1024
@@ -67,10 +68,16 @@ class App:
     """The endpoints over what they need."""
 
     def __init__(
-        self, running: Running, commands: Commands, events: EventDoor, hooks: HookDoor, publish: Publish
+        self,
+        running: Running,
+        commands: Commands,
+        events: EventDoor,
+        buckets: BucketDoor,
+        hooks: HookDoor,
+        publish: Publish,
     ) -> None:
         self._running, self._commands, self._publish = running, commands, publish
-        self._events, self._hooks = events, hooks
+        self._events, self._buckets, self._hooks = events, buckets, hooks
 
     def routes(self, guard: Guard) -> list[Route]:
         get, post = ["GET"], ["POST"]
@@ -79,6 +86,7 @@ class App:
             Route("/readyz", guard.open(self.readyz), methods=get),
             Route("/metrics", guard.open(self.metrics), methods=get),
             Route("/events", guard.closed(self._writing(self._events.post)), methods=post),
+            Route("/buckets", guard.closed(self._writing(self._buckets.post)), methods=post),
             Route("/hooks/{rest:path}", guard.open(self._writing(self._hooks.post)), methods=post),
             Route("/topics/{topic}", guard.closed(_mended(self.publish)), methods=post),
             Route("/api/about", guard.closed(_mended(self.about)), methods=get),

@@ -1,14 +1,29 @@
-"""`POST /events`: CloudEvents in, and an answer only when they are durable."""
+"""`POST /events` and `POST /buckets`: CloudEvents and notifications in, and an answer only when they are durable."""
 
 from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from reactor.sources.bucket import Webhook
 from reactor.sources.cloudevents import REQUEST_LIMIT, Parsed, Posted, Refused, parse
 from reactor.sources.http import Busy, HttpIntake, UnknownType
 from reactor.web.auth import refuse
 from reactor.web.limits import body_of
+
+NOTIFICATION_LIMIT = 1024 * 1024
+"""Bytes of one notification of a bucket: Amazon sends at most 256 KiB, with one object in it."""
+
+
+class BucketDoor:
+    """`POST /buckets`: what a bucket's server says has happened. Answered when what it led to is durable."""
+
+    def __init__(self, webhook: Callable[[], Webhook]) -> None:
+        self._webhook = webhook
+
+    async def post(self, request: Request) -> Response:
+        named = await self._webhook().post(await body_of(request, NOTIFICATION_LIMIT))
+        return JSONResponse({"named": named})
 
 
 class EventDoor:

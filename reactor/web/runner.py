@@ -24,7 +24,7 @@ from reactor.sources.base import Health
 from reactor.web.app import App, make_app
 from reactor.web.auth import Guard
 from reactor.web.hooks import HookDoor, Refusals
-from reactor.web.intake import EventDoor
+from reactor.web.intake import BucketDoor, EventDoor
 from reactor.web.publish import Publisher
 from reactor.web.server import Web, bind
 from reactor.wiring import Assembly
@@ -87,10 +87,10 @@ class Runner:
 
     def _open_door(self, sock: socket.socket) -> None:
         made = self._assembly
-        events = EventDoor(lambda: made.sources.http)
+        events, buckets = EventDoor(lambda: made.sources.http), BucketDoor(lambda: made.sources.bucket_hook)
         refusals = Refusals(made.clock, made.refused_webhook, made.commands.note)
         hooks = HookDoor(lambda: made.sources.http, self.settings.root, made.clock, refusals)
-        app = App(self, made.commands, events, hooks, self.publisher.publish)
+        app = App(self, made.commands, events, buckets, hooks, self.publisher.publish)
         guard = Guard(self.token, frozenset(self.settings.hosts))
         self._web = Web(make_app(app, guard), sock)
         self._web.start()

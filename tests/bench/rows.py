@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench import door, files, growth, latency, mqtt, process, throughput, tracing
+from tests.bench import buckets, door, files, growth, latency, mqtt, process, throughput, tracing
 from tests.bench.measure import Row
 
 ROWS: dict[str, Row] = {
@@ -22,6 +22,7 @@ ROWS: dict[str, Row] = {
     "posts": Row("durable POSTs, single, 32 callers", door.posts, {"posts/s": (2_000, 10_000)}),
     "batches": Row("durable POSTs of 100 events", door.batches),
     "files": Row("10,000 files at once, ms", files.files, {"p99": (1_000, 200), "lost": (0, 0)}),
+    "bucket": Row("100,000 objects: keys/s into the ledger, listed again, loop held", buckets.bucket),
     "mqtt": Row("MQTT, QoS 1: from a broker's queue to durable", mqtt.events),
     "tracing-1k": Row("tracing every run at 1,000 runs/s", tracing.at_1k, {"lost %": (30, 10)}),
     "tracing-most": Row("tracing, as many runs as there can be", tracing.flat_out),

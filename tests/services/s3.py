@@ -44,7 +44,7 @@ class S3:
 
     async def new_bucket(self) -> str:
         """A bucket that no other test has."""
-        name = f"test-{uuid.uuid4().hex[:12]}"
+        name = f"test{uuid.uuid4().hex[:12]}"
         async with self.client() as s3:
             await s3.create_bucket(Bucket=name)
         return name

@@ -14,6 +14,7 @@ from reactor.model.seen import FileSeen
 from reactor.model.source import Bucket
 from reactor.sources.base import ONLY_LANE, Batch, LaneStart
 from reactor.sources.bucket import Access, BucketSource
+from reactor.sources.bucket.hints import Channel
 from reactor.sources.bucket.opening import objects_of
 from reactor.sources.bucket.place import place_of
 from tests.clock import MachineClock
@@ -42,8 +43,8 @@ class Seen:
 class Recorded(BucketSource):
     """With the half of the engine that matters here: a batch that is done has its `files` in the store."""
 
-    def __init__(self, spec: Bucket, access: Access, seen: Seen) -> None:
-        super().__init__(spec, place_of(spec.url), objects_of(spec, access), seen, MachineClock())
+    def __init__(self, spec: Bucket, access: Access, seen: Seen, channel: Channel | None = None) -> None:
+        super().__init__(spec, place_of(spec.url), objects_of(spec, access), seen, MachineClock(), channel)
         self.store = seen
 
     async def done(self, batch: Batch) -> None:
@@ -128,6 +129,13 @@ class Landing:
 
     async def delete(self, *names: str) -> None:
         await self.s3.delete(self.bucket, *names)
+
+
+class GoogleLanding(Landing):
+    """The same bucket, as Google's client is told of it."""
+
+    def url(self, pattern: str) -> str:
+        return f"gs://{self.bucket}/{pattern}"
 
 
 class Folder:

@@ -3,17 +3,36 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from reactor.model.duration import SECOND
 from reactor.model.source import Bucket
 from reactor.sources.base import Condition
+from reactor.sources.bucket import Access, BucketSource, objects_of
+from reactor.sources.bucket.inventory import Sighting
+from reactor.sources.bucket.place import place_of
+from reactor.sources.bucket.source import Objects
+from tests.clock import VirtualClock
+from tests.services.process import free_ports
 from tests.services.proxy import Proxy
 from tests.services.s3 import S3, S3Server
-from tests.sources.bucket_place import EVERY, BucketHarness, Folder, Landing, Open, Reading, Recorded, Seen, Somewhere
+from tests.services.wait import eventually
+from tests.sources.bucket_place import (
+    EVERY,
+    BucketHarness,
+    Folder,
+    GoogleLanding,
+    Landing,
+    Open,
+    Reading,
+    Recorded,
+    Seen,
+    Somewhere,
+)
 from tests.sources.conformance import ReachConformance
 
 
@@ -169,6 +188,44 @@ async def test_a_wrong_key_is_told_and_never_shown(s3: S3, read: Open) -> None:
     assert "wrong-secret-key" not in error + repr(landing.access)
 
 
+async def test_googles_client_reads_by_the_same_code(
+    moto: S3Server, read: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Google's XML interface is the one that moto speaks; where it is and that nobody signs comes from the environment."""
+    landing = GoogleLanding(moto, await moto.new_bucket())
+    monkeypatch.setenv("GOOGLE_BASE_URL", moto.endpoint)
+    monkeypatch.setenv("GOOGLE_SKIP_SIGNATURE", "true")
+    monkeypatch.setenv("GOOGLE_ALLOW_HTTP", "true")
+    async with moto.client() as s3:
+        await s3.put_bucket_acl(Bucket=landing.bucket, ACL="public-read")
+    await landing.put("in/a.csv", "in/b c.csv")
+    reading = await read(landing, "in/{n}.csv")
+    files = await reading.named("a.csv", "b c.csv")
+    assert {f.path for f in files} == {f"gs://{landing.bucket}/in/a.csv", f"gs://{landing.bucket}/in/b c.csv"}
+    await landing.put("in/a.csv", body=b"longer")
+    await reading.until(lambda: len(reading.events) == 3)
+    await landing.delete("in/a.csv")
+    await reading.until(lambda: set(reading.source.store.rows) == {"b c.csv"})
+
+
+async def test_azures_client_is_told_by_the_environment_too(read: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server of its kind can be had here: what is shown is that it asks, and says who does not answer."""
+    (port,) = free_ports(1)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "shop")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "c2VjcmV0LWtleQ==")
+    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", f"http://127.0.0.1:{port}/shop")
+    monkeypatch.setenv("AZURE_ALLOW_HTTP", "true")
+    reading = Reading(Recorded(Bucket("az://landing/in/{n}.csv", every=EVERY), Access(), Seen()))
+    await reading.start()
+    await reading.until(lambda: reading.source.health().condition is Condition.BROKEN)
+    error = reading.source.health().error or ""
+    await reading.stop()
+    assert error.startswith("az://landing/in cannot be read")
+    assert f"127.0.0.1:{port}/shop/landing" in error
+    assert "c2VjcmV0" not in error
+
+
+@pytest.mark.slow
 async def test_a_server_that_is_killed_is_broken_and_not_quiet_and_nothing_is_lost(
     own_s3: S3Server, read: Open
 ) -> None:
@@ -199,20 +256,36 @@ async def test_a_folder_that_is_gone_is_broken_and_nothing_of_it_is_forgotten(tm
     await reading.named("a.csv", "b.csv")
 
 
+class Counted:
+    """A place that knows how often it was listed."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.look, self._objects, self.begun = objects.look, objects, 0
+
+    def pages(self) -> AsyncGenerator[list[Sighting], None]:
+        self.begun += 1
+        return self._objects.pages()
+
+
 async def test_a_consumer_that_does_not_ask_stops_the_listings_and_misses_nothing(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
+    folder, clock = Folder(tmp_path), VirtualClock()
     await folder.put(*(f"in/{n}.csv" for n in range(11_000)))
-    source = Recorded(Bucket(folder.url("in/{n}.csv"), every=EVERY), folder.access, Seen())
+    spec = Bucket(folder.url("in/{n}.csv"), every="1s")
+    objects = Counted(objects_of(spec, folder.access))
+    source = BucketSource(spec, place_of(spec.url), objects, Seen(), clock)
     await source.start({})
-    reading = Reading(source)
-    await reading.until(lambda: source.listings == 1)
+    await eventually(lambda: source.health().lag == 11_000 and source.listings == 1, 30)
     await folder.put(*(f"in/{n}.csv" for n in range(11_000, 12_000)))
-    await asyncio.sleep(0.3)  # six times as long as it waits between two listings
-    assert (source.listings, source.health().lag) == (1, 11_000)
-    await reading.start()
-    await reading.until(lambda: len(reading.events) == 12_000)
-    assert {f.fields["n"] for f in reading.files} == {str(n) for n in range(12_000)}
-    await reading.stop()
+    await clock.advance(60 * SECOND)
+    assert objects.begun == 1
+    batches, read = source.batches(), set[str]()
+    while len(read) < 11_000:
+        read |= {event.id for event in (await anext(batches)).events}
+    await clock.advance(SECOND)
+    while len(read) < 12_000:
+        read |= {event.id for event in (await asyncio.wait_for(anext(batches), 30)).events}
+    assert {name.partition(".")[0] for name in read} == {str(n) for n in range(12_000)}
+    await source.stop()
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import pytest
 from reactor import (
     NOTHING,
     Asset,
+    Bucket,
     CloudEvent,
     Daily,
     DefinitionError,
@@ -288,3 +289,22 @@ def test_deliveries_to_a_webhook_go_through_its_map() -> None:
         sim.deliver("/hooks/stripe", {"id": id, "type": kind, "number": "7"})
     assert {slot: one.version for slot, one in sim.slots.items()} == {("invoice", "7"): 1}
     assert not sim.dead
+
+
+async def test_an_object_lands_in_a_bucket_as_a_file_does_in_a_folder() -> None:
+    returns = Asset("returns", DAYS)
+
+    @sensor(Bucket("s3://landing/returns/{country}/{day}.csv"))
+    def returned(file: File) -> Ready:
+        return returns.ready(file.fields["day"], path=file.path, key=file.key, etag=file.etag)
+
+    flow = Workflow("returns", owner="shop@example.com")
+
+    @flow.task(inputs=returns)
+    async def count(run: Run) -> None: ...
+
+    sim = Simulator(flow, sensors=[returned], start="2026-11-20T00:00")
+    sim.land("s3://landing/returns/de/2026-11-19.csv", "a,b").drain()
+    assert sim.started("count") == ["2026-11-19"]
+    with pytest.raises(DefinitionError, match="s3://landing/returns/"):
+        sim.land("s3://landing/other/de/2026-11-19.csv")

@@ -5,29 +5,28 @@ notice. A checker that finds none of them is broken itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import replace
 
-from reactor.core import graph as graph_module
+from reactor.core import build as build_module
 from reactor.executors.attempt import Attempt
 from reactor.executors.judge import Judged
 from reactor.executors.thread import Thread
 from reactor.model.commands import StartAttempt
-from reactor.model.ids import SourceName, TaskName, WaitKey
+from reactor.model.ids import SourceName
 from reactor.model.outcome import Outcome
 from reactor.model.run import RunState
 from reactor.model.seen import FileSeen
-from reactor.model.slot import Wait
 from reactor.service.dispatch import Dispatch
 from reactor.service.engine import Engine
 from reactor.service.intake import Intake
 from reactor.service.judge import SourceJudge
 from reactor.sources.base import Batch
 from reactor.sources.kafka import source as kafka_source
-from reactor.store.base import Restored, Transaction
+from reactor.store.base import Found, Restored, Transaction, Wanted
 from reactor.store.sqlite import SqliteStore, schema, write
 from reactor.store.sqlite.lock import EngineLock
 
@@ -143,21 +142,23 @@ def _state_first() -> None:
 
 @defect("no unique key of events", "G2", "G8")
 def _no_memory() -> None:
-    async def nothing(self: SqliteStore, ids: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        return set()
+    async def unseen(self: SqliteStore, wanted: Wanted) -> Found:
+        found: Found = await load(self, wanted)
+        return replace(found, seen=set())
 
-    swap(SqliteStore, "load_seen", nothing)
+    load = swap(SqliteStore, "load", unseen)
 
 
 @defect("no unique key of runs, generations forgotten", "G2")
 def _no_generation() -> None:
-    async def from_nought(self: SqliteStore, keys: Sequence[tuple[TaskName, WaitKey]]) -> list[Wait]:
-        return [replace(wait, generation=0) for wait in await load(self, keys)]
+    async def from_nought(self: SqliteStore, wanted: Wanted) -> Found:
+        found: Found = await load(self, wanted)
+        return replace(found, waits=[replace(wait, generation=0) for wait in found.waits])
 
     def loose() -> list[str]:
         return [text.replace(",\n    UNIQUE (task, key, generation)", "") for text in migrations()]
 
-    load = swap(SqliteStore, "load_waits", from_nought)
+    load = swap(SqliteStore, "load", from_nought)
     migrations = swap(schema, "migrations", loose)
 
 
@@ -260,7 +261,7 @@ def _too_early() -> None:
         object.__setattr__(made, "holds", lambda present: present != 0)
         return made
 
-    compile_plan = swap(graph_module, "compile_plan", loose)
+    compile_plan = swap(build_module, "compile_plan", loose)
 
 
 BY_NAME = {one.name: one for one in DEFECTS}

@@ -3,15 +3,10 @@
 Promised is: none is lost; and none is announced twice, because the ledger knows which packets it has.
 """
 
-import json
 import os
 import random
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,7 +15,7 @@ from reactor.sources.base import Condition
 from reactor.store.sqlite import SqliteReader
 from tests.services.mosquitto import Mosquitto, Mqtt
 from tests.services.wait import eventually
-from tests.torture.world import _ask, _gone
+from tests.torture.lives import Life, Zygote
 
 KILLS = int(os.environ.get("REACTOR_TORTURE_MQTT_KILLS", "30"))
 SEED = int(os.environ.get("REACTOR_TEST_SEED", "0"))
@@ -40,7 +35,7 @@ def on_closed(message: Message) -> Ready:
 class Plant:
     """A project that reads readings, and lives of its service."""
 
-    def __init__(self, root: Path, broker: Mqtt) -> None:
+    def __init__(self, root: Path, broker: Mqtt, zygote: Zygote) -> None:
         self.root, self.broker = root, broker
         self.rng = random.Random(SEED)
         (root / "secret").write_text(f"{broker.password}\n")
@@ -48,34 +43,20 @@ class Plant:
         for name, text in (("sensors/plant.py", SENSORS), ("workflows/none.py", ""), ("reactor.toml", settings)):
             (root / name).parent.mkdir(exist_ok=True)
             (root / name).write_text(text)
-        self.zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.torture.zygote"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
+        self.zygote = zygote
         self.published = 0
-        self.alive = 0
-        """The process of the newest life, which a test that failed leaves behind."""
+        self.alive: Life | None = None
+        """The newest life, which a test that failed leaves behind."""
 
-    def begin(self, point: str = "", nth: int = 0) -> dict[str, Any] | None:
+    def begin(self, point: str = "", nth: int = 0) -> Life | None:
         """A life. None: it was over before it could say where it is."""
-        assert self.zygote.stdin is not None
-        assert self.zygote.stdout is not None
-        self.zygote.stdin.write(json.dumps({"root": str(self.root), "point": point, "nth": nth}) + "\n")
-        self.zygote.stdin.flush()
-        line = self.zygote.stdout.readline()
-        life: dict[str, Any] | None = json.loads(line) if line.strip() else None
-        self.alive = life["pid"] if life is not None else 0
-        return life
+        _, opened = self.zygote.fork(self.root, point, nth)
+        self.alive = opened()
+        return self.alive
 
     def close(self) -> None:
-        if self.alive and _alive(self.alive):
-            os.kill(self.alive, signal.SIGKILL)
-        assert self.zygote.stdin is not None
-        assert self.zygote.stdout is not None
-        self.zygote.stdin.close()
-        self.zygote.kill()
-        self.zygote.wait()
-        self.zygote.stdout.close()
+        if self.alive is not None and self.alive.alive:
+            self.alive.kill()
 
     async def publish(self) -> None:
         """Some more readings, with QoS 1 or 2, some of them equal in all but what they say."""
@@ -89,19 +70,17 @@ class Plant:
         await self.publish()
         if life is None:
             return
-        if _alive(life["pid"]) and self.rng.random() < 0.5:
-            os.kill(life["pid"], signal.SIGKILL)
+        if self.rng.random() < 0.5:
+            life.kill()
         else:  # a labelled point will be passed soon, for there is something to read
-            await eventually(lambda: not _alive(life["pid"]) or self._idle(life), 20.0)
-            if _alive(life["pid"]):
-                os.kill(life["pid"], signal.SIGKILL)
-        _gone(life["pid"])
+            await eventually(lambda: not life.alive or self._idle(life), 20.0)
+            life.kill()
 
-    def _idle(self, life: dict[str, Any]) -> bool:
-        try:
-            [health] = _ask(life, "/api/sources").values()
-        except OSError:
+    def _idle(self, life: Life) -> bool:
+        answer = life.ask("GET", "/api/sources")
+        if answer is None:
             return False
+        [health] = answer[1].values()
         return bool(health["condition"] == Condition.CONNECTED and health["lag"] == 0)
 
     async def versions(self) -> dict[int, int]:
@@ -118,17 +97,9 @@ class Plant:
             await reader.close()
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @pytest.fixture
-def plant(tmp_path: Path, own_mqtt: Mosquitto) -> Iterator[Plant]:
-    made = Plant(tmp_path, own_mqtt)
+def plant(tmp_path: Path, own_mqtt: Mosquitto, zygote: Zygote) -> Iterator[Plant]:
+    made = Plant(tmp_path, own_mqtt, zygote)
     yield made
     made.close()
 
@@ -138,8 +109,7 @@ async def test_none_is_lost_and_none_is_announced_twice_under_kill_9(plant: Plan
     first = plant.begin()
     assert first is not None
     await eventually(lambda: plant._idle(first))  # its session stands: from here on the broker keeps what comes
-    os.kill(first["pid"], signal.SIGKILL)
-    _gone(first["pid"])
+    first.kill()
     for _ in range(KILLS):
         await plant.killed_once()
     last = plant.begin()
@@ -149,7 +119,6 @@ async def test_none_is_lost_and_none_is_announced_twice_under_kill_9(plant: Plan
         return plant._idle(last) and 0 not in (await plant.versions()).values()
 
     await eventually(all_there, 30.0)
-    os.kill(last["pid"], signal.SIGTERM)
-    _gone(last["pid"])
+    last.stop()
     print(f"\n{KILLS} kills, {plant.published} publications")
     assert await plant.versions() == {}, "by number: how often it was announced, where that is not once"

@@ -1,11 +1,13 @@
 """`reactor doctor`: one line for each thing that must be right, with what to do where it is not."""
 
+import asyncio
 import importlib.metadata
 import os
 import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from typing import NamedTuple
 
 import typer
@@ -15,8 +17,9 @@ from reactor.cli import options, out
 from reactor.cli.client import connect
 from reactor.cli.project import ask, definitions_of, settings_of
 from reactor.model.errors import NotFound, ReactorError, Unreachable
-from reactor.model.source import Mqtt, Webhook
+from reactor.model.source import Bucket, Mqtt, Webhook
 from reactor.project.config import Settings
+from reactor.sources.bucket import Access, OutOfReach, objects_of
 from reactor.sources.kafka.settings import kafka_settings
 from reactor.sources.mqtt.settings import MqttSettings
 from reactor.sources.webhooks.keys import secrets_of
@@ -63,6 +66,7 @@ def _all(project: options.InProject) -> Iterator[Finding]:
         ("kafka", _kafka),
         ("mqtt", _mqtt),
         ("webhooks", _webhooks),
+        ("buckets", _buckets),
         ("service", _service),
     ):
         yield _looked(what, look, settings)
@@ -137,6 +141,25 @@ def _webhooks(settings: Settings) -> tuple[str, str]:
     for spec in specs:
         secrets_of(spec, settings.root)
     return "ok", f"{len(specs)} with a secret that can be read" if specs else "no sensor reads any"
+
+
+def _buckets(settings: Settings) -> tuple[str, str]:
+    specs = {s.source for s in definitions_of(settings).graph.sensors if isinstance(s.source, Bucket)}
+    if not specs:
+        return "ok", "no sensor reads one"
+    access = Access(**dict(settings.s3))
+    wrong = [said for spec in sorted(specs, key=lambda s: s.url) if (said := asyncio.run(_unreadable(spec, access)))]
+    return ("wrong", " ".join(wrong)) if wrong else ("ok", f"{len(specs)} can be listed")
+
+
+async def _unreadable(spec: Bucket, access: Access) -> str:
+    """Why the bucket cannot be listed; empty where it can."""
+    try:
+        async with aclosing(objects_of(spec, access).pages()) as pages:
+            await anext(pages, None)
+    except OutOfReach as error:
+        return str(error)
+    return ""
 
 
 def _listens(server: str) -> bool:

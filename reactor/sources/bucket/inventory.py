@@ -73,11 +73,6 @@ class Inventory:
     def ready(self) -> Mapping[str, Sighting]:
         return MappingProxyType(self._ready)
 
-    @property
-    def due(self) -> bool:
-        """Whether something is to be told: a new content, or a name to be forgotten."""
-        return bool(self._ready or self._gone)
-
     def is_new(self, sighting: Sighting) -> bool:
         known = self._seen.get(sighting.name)
         return known is None or not same(known[0], sighting.signature)

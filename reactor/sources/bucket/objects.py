@@ -24,7 +24,6 @@ if TYPE_CHECKING:  # they are there for type checkers alone
 
 PAGE = 1_000
 _RETRY: "RetryConfig" = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
-_CLIENT: "ClientConfig" = {"timeout": timedelta(seconds=20), "connect_timeout": timedelta(seconds=5)}
 
 Pages = Callable[[], AsyncGenerator[list[Sighting], None]]
 
@@ -101,12 +100,12 @@ def _open(place: Place, access: Access) -> "ObjectStore":
         case "file":
             return LocalStore(_folder(place))
         case "gs":
-            return GCSStore(place.bucket, prefix=prefix, client_options=_CLIENT, retry_config=_RETRY)
+            return GCSStore(place.bucket, prefix=prefix, retry_config=_RETRY)
         case "az":
-            return AzureStore(place.bucket, prefix=prefix, client_options=_CLIENT, retry_config=_RETRY)
+            return AzureStore(place.bucket, prefix=prefix, retry_config=_RETRY)
         case _:
-            plain: ClientConfig = {"allow_http": (access.endpoint or "").startswith("http://")}
-            client: ClientConfig = {**_CLIENT, **plain} if plain["allow_http"] else _CLIENT
-            return S3Store(
-                place.bucket, prefix=prefix, config=cast("S3Config", access.options()), client_options=client, retry_config=_RETRY
-            )  # fmt: skip
+            # Options that are given replace all of the environment's, so none is given that need not be.
+            plain = (access.endpoint or "").startswith("http://")
+            client: ClientConfig | None = {"allow_http": True} if plain else None
+            config = cast("S3Config", access.options())
+            return S3Store(place.bucket, prefix=prefix, config=config, client_options=client, retry_config=_RETRY)

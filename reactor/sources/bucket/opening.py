@@ -6,23 +6,32 @@ from types import ModuleType
 
 from reactor.model.errors import ConfigError
 from reactor.model.ports import Clock
-from reactor.model.source import Bucket
+from reactor.model.source import Bucket, Sqs
 from reactor.sources.base import SeenFiles
 from reactor.sources.bucket.access import Access
+from reactor.sources.bucket.hints import Channel
 from reactor.sources.bucket.inventory import Sighting
 from reactor.sources.bucket.place import Place, place_of
 from reactor.sources.bucket.source import BucketSource, Objects
 
 
-def open_bucket(spec: Bucket, access: Access, seen: SeenFiles, clock: Clock) -> BucketSource:
-    """A source of this bucket's objects. Nothing is connected yet.
+def open_bucket(
+    spec: Bucket, access: Access, seen: SeenFiles, clock: Clock, channel: Channel | None = None
+) -> BucketSource:
+    """A source of this bucket's objects, told of by `channel`. Nothing is connected yet.
 
     Raises:
         ConfigError: the extra `[s3]` is not installed.
         DefinitionError: the URL names no objects.
     """
     place = place_of(spec.url)
-    return BucketSource(spec, place, objects_of(spec, access), seen, clock)
+    return BucketSource(spec, place, objects_of(spec, access), seen, clock, channel)
+
+
+def open_queue(spec: Sqs, access: Access, clock: Clock) -> Channel:
+    """The notifications in a queue. Raises ConfigError."""
+    made: Channel = extra("queue").QueueChannel(spec, access, clock)
+    return made
 
 
 def objects_of(spec: Bucket, access: Access) -> Objects:

@@ -10,13 +10,14 @@ from contextlib import aclosing, suppress
 from itertools import islice
 from typing import Protocol
 
-from reactor.model.duration import SECOND, micros
+from reactor.model.duration import SECOND, micros, spell
 from reactor.model.events import File, RawEvent
 from reactor.model.ids import Instant, Lane, SourceName
 from reactor.model.ports import Clock
 from reactor.model.seen import FileSeen
 from reactor.model.source import Bucket
 from reactor.sources.base import ONLY_LANE, Batch, Condition, Health, LaneStart, SeenFiles
+from reactor.sources.bucket.hints import Channel, Hints, Notice
 from reactor.sources.bucket.inventory import Announcement, Inventory, Sighting, Signature
 from reactor.sources.bucket.place import Place
 from reactor.sources.bucket.trouble import OutOfReach
@@ -41,8 +42,17 @@ class Objects(Protocol):
 class BucketSource:
     """Objects by a pattern. `place` is the spec's URL, taken apart."""
 
-    def __init__(self, spec: Bucket, place: Place, objects: Objects, seen: SeenFiles, clock: Clock) -> None:
+    def __init__(
+        self,
+        spec: Bucket,
+        place: Place,
+        objects: Objects,
+        seen: SeenFiles,
+        clock: Clock,
+        channel: Channel | None = None,
+    ) -> None:
         self._spec, self._place, self._objects, self._seen, self._clock = spec, place, objects, seen, clock
+        self._channel = channel
         self._every = max(micros(spec.every), SECOND // 100)
         self._task: asyncio.Task[None] | None = None
         self.listings = 0
@@ -66,6 +76,7 @@ class BucketSource:
     async def stop(self) -> None:
         """See `Source.stop`."""
         task, self._task = self._task, None
+        self._hints.closed.set()
         self._more.set()
         if task is not None:
             task.cancel()
@@ -74,13 +85,20 @@ class BucketSource:
         self._tell(Condition.STOPPED)
 
     async def done(self, batch: Batch) -> None:
-        """Nobody waits for an answer: what was seen is already durable, in the batch's own transaction."""
+        """See `Source.done`. Only the notifications wait for it: what was seen is durable by the batch's own transaction."""
+        self._hints.done(batch.until)
 
     def health(self) -> Health:
         """See `Source.health`."""
-        detail = f"{len(self._inventory.seen)} objects known, listed {self.listings} times"
+        parts = [f"{len(self._inventory.seen)} objects known, listed {self.listings} times"]
+        if self._hints.refused:
+            parts.append(f"{self._hints.refused} notifications not understood, the last: {self._hints.last_refusal}")
+        detail, error = "; ".join(parts), self._error
+        deaf = self._deaf or (self._channel.trouble() if self._channel is not None else "")
+        if deaf and self._condition is Condition.CONNECTED:
+            error = f"No notification comes, so it is listed every {spell(self._every)} and no sooner. {deaf}"
         return Health(
-            self._condition, self._since, len(self._inventory.ready), self._last_event, self._error, detail
+            self._condition, self._since, len(self._inventory.ready), self._last_event, error, detail
         )  # fmt: skip
 
     async def batches(self) -> AsyncIterator[Batch]:
@@ -100,8 +118,11 @@ class BucketSource:
         self._inventory = Inventory({})
         self._markers: dict[str, Signature] = {}
         self._failures = 0
+        self._deaf = ""
         self._asked = asyncio.Event()
         self._more = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._hints = Hints(self._place, self._asked.set)
 
     # What goes on in the background -----------------------------------------------------------------------------
 
@@ -111,6 +132,9 @@ class BucketSource:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._polls())
             group.create_task(self._listings())
+            if self._channel is not None:
+                group.create_task(self._listens(self._channel))
+                group.create_task(self._looks())
 
     async def _remembered(self) -> dict[str, tuple[Signature, int]]:
         rows = iter(await self._seen.load_files(self.name))
@@ -131,12 +155,17 @@ class BucketSource:
             self._asked.clear()
             if len(self._inventory.ready) >= BACKLOG:
                 continue
+            unsure = self._hints.for_listing()
             try:
                 await self._list()
             except OutOfReach as error:
+                self._hints.left_to_listing(unsure)
                 self._asked.set()
                 await self._failed(error)
             else:
+                self.listings += 1
+                for name, notices in unsure.items():
+                    self._hints.looked(name, notices, ready=name in self._inventory.ready)
                 self._worked()
 
     async def _list(self) -> None:
@@ -144,8 +173,9 @@ class BucketSource:
         self._inventory.begin()
         async with aclosing(self._objects.pages()) as pages:
             async for page in pages:
-                for sighting in await self._without_markers(page):
-                    self._inventory.listed(sighting)
+                async with self._turn:
+                    for sighting in await self._without_markers(page):
+                        self._inventory.listed(sighting)
                 await asyncio.sleep(0)
         names = iter(list(self._inventory.seen))
         absent: list[str] = []
@@ -165,14 +195,48 @@ class BucketSource:
             self._markers |= {s.name: s.signature for s, there in zip(some, looks, strict=True) if there is None}
         return [s for s in page if self._markers.get(s.name) != s.signature]
 
+    async def _looks(self) -> None:
+        """At what notifications named. No page is read between a look and what is made of it: it could be older."""
+        while True:
+            asked = await self._hints.next(LOOKS)
+            async with self._turn:
+                found = await asyncio.gather(*(self._objects.look(n) for n in asked), return_exceptions=True)
+                for (name, notices), what in zip(asked.items(), found, strict=True):
+                    self._looked(name, notices, what)
+            self._more.set()
+            if any(isinstance(what, OutOfReach) for what in found):
+                self._asked.set()  # a listing says what is wrong, and where nothing is, it finds what the look did not
+                await self._clock.sleep(FIRST_PAUSE)
+
+    def _looked(self, name: str, notices: list[Notice], found: Sighting | BaseException | None) -> None:
+        if isinstance(found, OutOfReach):
+            self._hints.left_to_listing({name: notices})
+        elif isinstance(found, BaseException):
+            raise found
+        else:
+            self._inventory.looked_at(name, found)
+            self._hints.looked(name, notices, ready=name in self._inventory.ready)
+
+    async def _listens(self, channel: Channel) -> None:
+        """What ends a way of notifications does not end the source: without them it is listed all the same."""
+        while True:
+            try:
+                await channel.run(self._hints)
+            except Exception as error:  # noqa: BLE001 - brokers and queues have errors of their own
+                self._deaf = str(error) or type(error).__name__
+            await self._clock.sleep(LONGEST_PAUSE)
+            self._deaf = ""
+
     # What the engine is handed ----------------------------------------------------------------------------------
 
     def _next(self) -> Batch | None:
         made, gone = self._inventory.take(BATCH), self._inventory.take_gone(BATCH)
         if not made and not gone:
             self._more.clear()
+            self._hints.nothing_to_tell()
             return None
         first = self._position
+        names = [a.sighting.name for a in made]
         self._position += len(made) + len(gone)  # a name that is forgotten takes a place of its own, without an event
         if made:
             self._last_event = self._clock.now()
@@ -181,6 +245,7 @@ class BucketSource:
             keep=True, first_time=self._first_time, files=[self._row(a) for a in made], gone=gone,
         )  # fmt: skip
         self._first_time = False
+        self._hints.handed_out(names, batch.until, self._inventory.ready)
         return batch
 
     def _row(self, made: Announcement) -> FileSeen:
@@ -198,10 +263,8 @@ class BucketSource:
 
     def _worked(self) -> None:
         self._failures = 0
-        self.listings += 1
         self._tell(Condition.CONNECTED)
-        if self._inventory.due:
-            self._more.set()
+        self._more.set()
 
     async def _failed(self, error: OutOfReach) -> None:
         self._tell(Condition.BROKEN, str(error))
