@@ -65,12 +65,14 @@ class State:
         taken, self.changes = self.changes, Changes()
         return taken
 
-    def forget_cache(self, most: int) -> None:
-        """Drops the slots, or the waits, where there are more: all but those that were changed since the last commit are in the store."""
+    def forget_cache(self, most: int, sent: Iterable[Changes]) -> None:
+        """Drops the slots, or the waits, where there are more than that. Those that were changed stay until they are in the store: `sent` are the
+        changes that are on their way there."""
+        still = (*sent, self.changes)
         if len(self.slots) > most:
-            self.slots = dict(self.changes.slots)
+            self.slots = {key: slot for changes in still for key, slot in changes.slots.items()}
         if len(self.waits) > most:
-            self.waits = dict(self.changes.waits)
+            self.waits = {key: wait for changes in still for key, wait in changes.waits.items()}
 
     def slot(self, asset: AssetName, partition: PartitionKey) -> Slot:
         """The slot; it must have been loaded."""

@@ -6,7 +6,7 @@ from reactor.core.admit import Admitted, Judged, admit
 from reactor.core.graph import Graph
 from reactor.core.state import Changes, State
 from reactor.core.step import Needs, fill, needs, needs_of_ready, step
-from reactor.model.commands import Alert, AlertKind, Command
+from reactor.model.commands import Alert, AlertKind
 from reactor.model.events import Readiness, encode_payload, evidence_json
 from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceName
 from reactor.model.ports import Ids
@@ -21,7 +21,7 @@ HOUR = 3_600_000_000
 
 
 class Draft:
-    """See the file's head. It grows while the transaction before it is on its way to the disk; then it is sealed and goes the same way."""
+    """See the file's head. It grows while the transaction before it is written; then it is sealed and goes the same way."""
 
     def __init__(self, epoch: int) -> None:
         self.tx = Transaction(epoch=epoch)
@@ -29,7 +29,8 @@ class Draft:
         """Events in it."""
         self.seen: set[tuple[str, str]] = set()
         """The (source, id) of its events: they count as seen before they are durable."""
-        self.commands: list[Command] = []
+        self.changes = Changes()
+        """What it changes, once it is sealed."""
         self.counted: list[Counted] = []
         self.arrivals: list[Arrival] = []
         self.asks: list[tuple[Ask, str | None]] = []
@@ -38,7 +39,7 @@ class Draft:
     def seal(self, changes: Changes) -> None:
         """Everything that was decided is in it."""
         put_changes(changes, self.tx)
-        self.commands = changes.commands
+        self.changes = changes
 
     def answer(self) -> None:
         """It is durable: whoever waits for it is told."""

@@ -65,9 +65,11 @@ class Engine:
         self._running = 0
         self._acts: Acts | None = None
         self._draft = Draft(0)
-        self._flown = Draft(0)
-        """What is on its way to the disk; empty where nothing is."""
+        self._sent: deque[Draft] = deque()
+        """Those that are written, or are durable and not acted on yet."""
+        self._writing = False
         self._flight: asyncio.Task[None] | None = None
+        """Its commit, until it was acted on."""
 
     @property
     def graph(self) -> Graph:
@@ -102,7 +104,7 @@ class Engine:
 
     def _restore(self, restored: Restored) -> None:
         self._epoch = restored.epoch
-        self._draft, self._flown = Draft(self._epoch), Draft(self._epoch)
+        self._draft = Draft(self._epoch)
         self._clerk.restore(restored)
         self.meta = restored.meta
 
@@ -117,7 +119,7 @@ class Engine:
             self._over = True
             if self._flight is not None:
                 self._flight.cancel()
-            for draft in (self._flown, self._draft):
+            for draft in (*self._sent, self._draft):
                 draft.let_go()
             let_go(self._arrivals, self._asks)
 
@@ -207,8 +209,9 @@ class Engine:
     # --- one transaction after the other
 
     async def _work(self) -> None:
-        """Steps through what is there, one bite after the other, while the transaction before is on its way to the disk."""
+        """Steps through what is there, one bite after the other, while the transaction before is written."""
         while True:
+            self._check()
             self._launch()
             bite = self._take()
             if bite is None:
@@ -222,45 +225,57 @@ class Engine:
                 raise
 
     async def _step(self, arrivals: list[Arrival], asks: list[Ask]) -> None:
-        """Into the draft. What is on its way is not in the store yet: its slots and waits are in the cache, and its ids are looked at here."""
-        clerk, draft, under_way = self._clerk, self._draft, self._flown.seen
+        """Into the draft. What is being written is not in the store yet: its slots and waits are in the cache, and its ids are looked at here."""
+        clerk, recent = self._clerk, [draft.seen for draft in (*self._sent, self._draft)]
+        clerk.state.forget_cache(CACHE_AT_MOST, [draft.changes for draft in self._sent])
         now = self._clock.now()
         touched, wanted = clerk.wanted(arrivals, asks)
         found = await self._writer.load(wanted) if wanted else Found()
+        draft = self._draft  # only now: the one before may have been sent meanwhile
         clerk.fill(touched, found)
         for ask in asks:
             clerk.ask(ask, draft, now)
-        found.seen.update(pair for pair in wanted.seen if pair in under_way)
+        for seen in recent:
+            found.seen.update(pair for pair in wanted.seen if pair in seen)
         for arrival in arrivals:
             clerk.arrival(arrival, found.seen, draft, now)
         clerk.state.closed.clear()
 
-    def _launch(self) -> None:
-        """Sends the draft on its way, where none is on it. Raises what the one before failed of: that ends the engine, and the draft with it."""
-        if self._flight is not None:
-            if not self._flight.done():
-                return
+    def _check(self) -> None:
+        """Raises what a commit failed of: that ends the engine, and the draft behind it."""
+        if self._flight is not None and self._flight.done():
             self._flight.result()
-            self._flight, self._flown = None, Draft(self._epoch)
-        if not self._draft.size:
+            self._flight = None
+
+    def _launch(self) -> None:
+        """Sends the draft on its way, where the disk is free."""
+        if self._writing or not self._draft.size:
             return
-        self.state.forget_cache(CACHE_AT_MOST)
-        self._draft.seal(self.state.take_changes())
-        self._flown, self._draft = self._draft, Draft(self._epoch)
-        self._flight = asyncio.create_task(self._commit(self._flown), name="commit")
+        draft, self._draft = self._draft, Draft(self._epoch)
+        draft.seal(self.state.take_changes())
+        self._sent.append(draft)
+        self._writing = True
+        self._flight = asyncio.create_task(self._commit(draft, self._flight), name="commit")
         self._flight.add_done_callback(lambda _: self._wake.set())
 
     @property
     def _at_rest(self) -> bool:
-        """Everything that was decided is durable."""
+        """Everything that was decided is durable, and was acted on."""
         return self._flight is None and not self._draft.size
 
-    async def _commit(self, draft: Draft) -> None:
+    async def _commit(self, draft: Draft, before: asyncio.Task[None] | None) -> None:
         self.label("before-commit")
         await self._write(draft.tx)
         self.label("after-commit")
+        self._writing = False
+        self._launch()  # the disk goes on, while this one is acted on
+        if self._writing:
+            await asyncio.sleep(0)
+        if before is not None:
+            await before  # in their order
         draft.answer()
-        self._act(draft.commands, draft.counted)
+        self._sent.popleft()
+        self._act(draft.changes.commands, draft.counted)
 
     async def _write(self, tx: Transaction) -> None:
         """Commits. A full disk is waited for: nothing was acknowledged, so nothing is lost, and the sources stand still meanwhile.

@@ -41,33 +41,49 @@ def transact(db: Db, work: Callable[[], T]) -> T:
     return result
 
 
-ROWS_AT_ONCE = (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
-"""Rows that one statement writes. Python's lock is let go of once for each statement: with one row in each, a commit would have to win it back
-thousands of times from an event loop that is busy, which costs milliseconds each."""
+ROWS_AT_ONCE = 1024
+"""Rows that one statement writes at most. Python's lock is let go of with each statement, and has to be won back from an event loop that is
+busy: with one row in each, a commit would wait thousands of times."""
 
 
 def put(db: Db, sql: str, rows: Sequence[Sequence[Value]]) -> None:
-    """Writes many rows. The one row of parameters at the end of `sql` is repeated, in a few fixed sizes, so that the compiled statements are used
-    again; a statement that does not end with one is run once for each row."""
+    """Writes many rows in few statements: the one row of parameters at the end of `sql` is repeated. The first value of a row must not be None. A
+    statement that does not end with such a row is run once for each."""
     if not sql.endswith(ROW_END):
         if rows:
             db.executemany(sql, rows)
         return
     at = 0
-    for size in ROWS_AT_ONCE:
-        while len(rows) - at >= size:
-            db.execute(_repeated(sql, size), list(chain.from_iterable(rows[at : at + size])))
-            at += size
+    while at < len(rows):
+        size = _size(len(rows) - at)
+        part = rows[at : at + size]
+        make = _repeated if len(part) == size else _padded
+        db.execute(make(sql, size), _flat(part, size))
+        at += size
 
 
 def change(db: Db, sql: str, rows: Sequence[Sequence[Value]]) -> None:
     """Changes many rows. In `sql`, `{keys}` stands for the rows' values as a table, as in `select_keyed`."""
     at = 0
-    for size in ROWS_AT_ONCE:
-        while len(rows) - at >= size:
-            part = rows[at : at + size]
-            db.execute(_keyed(sql, len(part[0]), size), list(chain.from_iterable(part)))
-            at += size
+    while at < len(rows):
+        size = _size(len(rows) - at)
+        part = rows[at : at + size]
+        db.execute(_keyed(sql, len(part[0]), size), _flat(part, size))
+        at += size
+
+
+def _size(left: int) -> int:
+    """Powers of two, so that the compiled statements are used again; a little too large rather than two statements."""
+    size = min(1 << (left - 1).bit_length(), ROWS_AT_ONCE)
+    return size if size - left <= max(size // 8, 8) else size // 2
+
+
+def _flat(rows: Sequence[Sequence[Value]], size: int) -> list[Value]:
+    """The values of all rows, filled up with None to so many rows."""
+    values = list(chain.from_iterable(rows))
+    if len(rows) < size:
+        values += [None] * (len(rows[0]) * (size - len(rows)))
+    return values
 
 
 def changes(db: Db) -> int:
@@ -107,6 +123,17 @@ def _repeated(sql: str, size: int) -> str:
         begin = sql.rindex("(")
         made = sql[:begin] + ", ".join([sql[begin:]] * size)
         _MADE[sql, 0, size] = made
+    return made
+
+
+def _padded(sql: str, size: int) -> str:
+    """As `_repeated`, for rows of which the last ones are filled up with None."""
+    made = _MADE.get((sql, -1, size))
+    if made is None:
+        begin = sql.rindex("VALUES")
+        rows = ", ".join([sql[begin + len("VALUES") :]] * size)
+        made = f"{sql[:begin]}SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
+        _MADE[sql, -1, size] = made
     return made
 
 
