@@ -323,9 +323,7 @@ def _alert_failed(graph: Graph, state: State, run: Run, now: Instant) -> None:
     owner = Owner(node.task.owner if node is not None else "")
     what = f"{run.task} {run.key}".strip()
     text = f"{what} failed after {run.attempt} attempt{'s' if run.attempt > 1 else ''}: {(run.error or 'no reason given').splitlines()[0]}"
-    alert = Alert(f"failed/{run.id}/{run.attempt}", AlertKind.FAILED, owner, what, text, now)
-    state.changes.alerts.append(alert)
-    state.changes.commands.append(alert)
+    state.tell([Alert(f"failed/{run.id}/{run.attempt}", AlertKind.FAILED, owner, what, text, now)])
 
 
 def child(parent: str | None, ids: Ids) -> str:

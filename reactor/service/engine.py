@@ -14,13 +14,14 @@ from reactor.core.admit import Admitted, Judged, admit
 from reactor.core.graph import Graph
 from reactor.core.state import State
 from reactor.core.step import Needs, fill, needs, needs_of_ready, step
-from reactor.model.commands import Alert, AlertKind, Announced, CancelAttempt, Command, Noted, SetTimer, StartAttempt
+from reactor.model.commands import Alert, Announced, CancelAttempt, Command, Noted, SetTimer, StartAttempt
 from reactor.model.errors import ReactorError, StoreBusy, StoreFull, Unreachable
 from reactor.model.events import Readiness, encode_payload, evidence_json
-from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceName
+from reactor.model.ids import EventId, Instant, Lane, SensorName, SourceName
 from reactor.model.outcome import Lost, Resumed, StepEvent
 from reactor.model.ports import Clock, Ids
 from reactor.model.run import RunState
+from reactor.service.letters import LetterAlerts
 from reactor.service.work import STOPPED, Acts, Arrival, Ask, Labels, let_go, nothing, put_also, put_changes
 from reactor.store.base import Kept, LaneAt, Move, Restored, Span, Transaction, Writer
 from reactor.telemetry.base import Counted
@@ -64,7 +65,7 @@ class Engine:
         self._stopping = False
         self._over = False
         self._next_graph: Graph | None = None
-        self._told_dead: dict[SensorName, int] = {}
+        self._letters = LetterAlerts()
         self._running = 0
         self._acts: Acts | None = None
 
@@ -203,6 +204,8 @@ class Engine:
         tx = Transaction(epoch=self._epoch)
         refusals = [self._step_ask(ask, tx, now) for ask in asks]
         counted = [self._step_arrival(arrival, found, tx, now) for arrival, found in admitted]
+        if tx.dead:
+            self.state.tell(self._letters.of(self.graph, tx.dead, now))
         changes = self.state.take_changes()
         put_changes(changes, tx)
         self._label("before-commit")
@@ -315,24 +318,6 @@ class Engine:
                 Kept(batch.source, batch.lane, j.event.position, j.event.id, now, encode_payload(j.event.payload))
                 for j in found.judged
             )
-        if found.dead:
-            self._alert_dead(arrival, now)
-
-    def _alert_dead(self, arrival: Arrival, now: Instant) -> None:
-        """One alert an hour and sensor, however many events die."""
-        hour = now // 3_600_000_000
-        for sensor in sorted({d.sensor for j in arrival.judged for d in j.dead}):
-            if self._told_dead.get(SensorName(sensor)) == hour:
-                continue
-            self._told_dead[SensorName(sensor)] = hour
-            first = next(d for j in arrival.judged for d in j.dead if d.sensor == sensor)
-            text = (
-                f"events of {arrival.batch.source} went to the dead letters: {first.reason}. See `reactor dead list`."
-            )
-            key = f"dead/{sensor}/{hour}"
-            alert = Alert(key, AlertKind.DEAD_LETTER, Owner(""), sensor, text, now)
-            self.state.changes.alerts.append(alert)
-            self.state.changes.commands.append(alert)
 
     async def _write(self, tx: Transaction) -> None:
         """Commits. A full disk is waited for: nothing was acknowledged, so nothing is lost, and the sources stand still meanwhile.
