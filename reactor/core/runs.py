@@ -264,7 +264,9 @@ def on_cancel(graph: Graph, state: State, ask: CancelRun, now: Instant, ids: Ids
     state.dequeue(run)
     if state.behind.get((run.task, run.key)) == run.id:
         del state.behind[run.task, run.key]
-    state.put_run(replace(run, state=moved(run, Move.CANCEL), ended=now, error=why, next_at=None))
+    closed = replace(run, state=moved(run, Move.CANCEL), ended=now, error=why, next_at=None)
+    state.put_run(closed)
+    state.changes.commands.append(Noted(closed, None))
     _give_up_partition(graph, state, run, now, ids)
     return None
 
@@ -278,7 +280,7 @@ def on_resumed(graph: Graph, state: State, now: Instant, ids: Ids) -> None:
 
 
 def on_again(graph: Graph, state: State, ask: RunAgain, now: Instant, ids: Ids) -> str | None:
-    """Returns why it cannot be, where it cannot."""
+    """Returns why it cannot be, where it cannot. Its new life has a span of its own, below that of the old one, which is written already."""
     run = state.closed.pop(ask.run, None)
     if run is None or Move.AGAIN not in TRANSITIONS[run.state]:
         return f"Run {ask.run} is {run.state if run else 'still open, or not known'}: only a failed, cancelled or expired run can be tried again."
@@ -291,6 +293,10 @@ def on_again(graph: Graph, state: State, ask: RunAgain, now: Instant, ids: Ids) 
     queued = replace(
         run,
         state=moved(run, Move.AGAIN),
+        reason=Reason.MANUAL,
+        traceparent=child(run.traceparent, ids),
+        parent=run.traceparent,
+        started=None,
         failures=0,
         lost=0,
         ended=None,

@@ -51,10 +51,10 @@ class Alert(msgspec.Struct, frozen=True):
 
 
 class Noted(msgspec.Struct, frozen=True):
-    """An attempt ended. For the traces and the counters; nothing waits for it."""
+    """An attempt ended, or a run was closed without one. For the traces and the counters; nothing waits for it."""
 
     run: Run
-    attempt: Attempt
+    attempt: Attempt | None
 
 
 class Announced(msgspec.Struct, frozen=True):

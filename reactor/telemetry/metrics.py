@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from reactor.model.commands import Alert, Announced, Noted
-from reactor.model.run import OPEN
+from reactor.model.run import OPEN, Reason
 from reactor.telemetry.base import Counted, Sensed
 from reactor.telemetry.tally import Spread, Sums
 
@@ -83,11 +83,13 @@ class Metrics:
     def noted(self, ended: Sequence[Noted]) -> None:
         for each in ended:
             run = each.run
-            self._attempts.add((run.task, each.attempt.result))
+            if each.attempt is not None:
+                self._attempts.add((run.task, each.attempt.result))
             if run.state in OPEN:
                 continue
             self._runs.add((run.task, run.state.value))
-            self._waits.observe(run.task, (run.created - run.waited_since) / 1e6)
+            if run.reason is not Reason.MANUAL:
+                self._waits.observe(run.task, (run.created - run.waited_since) / 1e6)
             if run.started is not None and run.ended is not None:
                 self._took.observe(run.task, (run.ended - run.started) / 1e6)
 
@@ -120,6 +122,7 @@ class Traces(Protocol):
 
     @property
     def dropped(self) -> int: ...
+    def flagged(self, context: str, incoming: str | None) -> str: ...
     def sensed(self, found: Sequence[Sensed]) -> None: ...
     def announced(self, made: Sequence[Announced]) -> None: ...
     def noted(self, ended: Sequence[Noted]) -> None: ...
@@ -139,6 +142,9 @@ class Both:
     @property
     def dropped(self) -> int:
         return self._traces.dropped if self._traces is not None else 0
+
+    def flagged(self, context: str, incoming: str | None) -> str:
+        return self._traces.flagged(context, incoming) if self._traces is not None else context
 
     def sensed(self, found: Sequence[Sensed]) -> None:
         if self._traces is not None:

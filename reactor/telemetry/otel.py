@@ -65,6 +65,9 @@ class OtelTraces:
         keep = self._keep
         self._put([slim_sensed(f) for f in found if keep(f.process, f.ended, incoming=f.event.traceparent)])
 
+    def flagged(self, context: str, incoming: str | None) -> str:
+        return self._keep.flagged(context, incoming)
+
     def counted(self, counts: Sequence[Counted]) -> None: ...
 
     def announced(self, made: Sequence[Announced]) -> None:
@@ -75,8 +78,9 @@ class OtelTraces:
 
     def _wanted(self, ended: Noted) -> bool:
         context, attempt = ended.run.traceparent, ended.attempt
-        failed = attempt.result not in ("succeeded", "cancelled")
-        return context is not None and self._keep(context, attempt.ended, failed=failed)
+        failed = attempt is not None and attempt.result not in ("succeeded", "cancelled")
+        at = attempt.ended if attempt is not None else ended.run.ended
+        return context is not None and at is not None and self._keep(context, at, failed=failed)
 
     def _put(self, told: Sequence[Told]) -> None:
         if not told:

@@ -26,7 +26,7 @@ from reactor.model.ids import (
     TaskName,
     WaitKey,
 )
-from reactor.model.run import CheckResult, RunState
+from reactor.model.run import CheckResult, Reason, RunState
 from reactor.model.seen import FileSeen
 from reactor.model.slot import Held
 from reactor.store.base import (
@@ -344,7 +344,8 @@ class Conformance:
         one = await engine(keeper)
         await one.commit(Transaction(runs=[ended(run(1), RunState.FAILED, 3), run(2)]))
         again = (await one.writer.load_runs([RunId("run-000001")]))[0]
-        again = msgspec.structs.replace(again, state=RunState.QUEUED, ended=None, order=3)
+        life = {"reason": Reason.MANUAL, "traceparent": "00-a-b-01", "parent": again.traceparent}
+        again = msgspec.structs.replace(again, state=RunState.QUEUED, started=None, ended=None, order=3, **life)
         await one.commit(Transaction(runs=[again]))
         assert [r.id for r in await (await keeper.reader()).runs(RunFilter())] == ["run-000001", "run-000002"]
         assert (await engine(keeper)).restored.open_runs == [run(2), again]

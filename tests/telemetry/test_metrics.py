@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from reactor.model.commands import Alert, AlertKind, Noted
 from reactor.model.ids import Instant, Lane, Owner, SourceName
-from reactor.model.run import RunState
+from reactor.model.run import Reason, RunState
 from reactor.telemetry.base import Counted
 from reactor.telemetry.metrics import Both, Metrics
 from tests.telemetry.facts import SECOND, announced, attempt, noted, run
@@ -56,6 +56,20 @@ def test_a_run_is_counted_when_it_is_over_and_each_of_its_attempts() -> None:
     assert found["reactor_attempts_total[('result', 'failed'), ('task', 'build')]"] == 1
     assert found["reactor_attempts_total[('result', 'succeeded'), ('task', 'build')]"] == 1
     assert found["reactor_runs_total[('result', 'succeeded'), ('task', 'build')]"] == 1
+
+
+def test_a_run_that_was_cancelled_in_the_queue_is_counted_without_an_attempt() -> None:
+    metrics = Metrics("1")
+    metrics.noted([Noted(run(RunState.CANCELLED, started=None), None)])
+    found = page(metrics)
+    assert found["reactor_runs_total[('result', 'cancelled'), ('task', 'build')]"] == 1
+    assert not [k for k in found if k.startswith(("reactor_attempts_total", "reactor_run_duration_seconds_count"))]
+
+
+def test_a_run_that_was_tried_again_waited_once() -> None:
+    metrics = Metrics("1")
+    metrics.noted([Noted(run(RunState.FAILED), attempt("failed")), Noted(run(reason=Reason.MANUAL), attempt())])
+    assert page(metrics)["reactor_rule_wait_seconds_count[('task', 'build')]"] == 1
 
 
 def test_how_long_runs_waited_and_took_falls_into_buckets() -> None:

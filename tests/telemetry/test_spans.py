@@ -7,7 +7,7 @@ import pytest
 from reactor.model.commands import Noted
 from reactor.model.events import CloudEvent, File, Message, Payload, Row, Tick
 from reactor.model.ids import Instant
-from reactor.model.run import CheckResult, RunState
+from reactor.model.run import CheckResult, Reason, RunState
 from reactor.telemetry.spans import Span, of_announced, of_noted, of_sensed
 from tests.telemetry.facts import (
     ATTEMPT,
@@ -23,6 +23,7 @@ from tests.telemetry.facts import (
     attempt,
     run,
     sensed,
+    span,
 )  # fmt: skip
 
 
@@ -92,6 +93,27 @@ def test_the_wait_has_an_id_of_its_own_in_the_trace_of_its_run_and_always_the_sa
     assert first == second
     assert first[:36] == RUN[:36]
     assert first[36:52] not in {each[36:52] for each in (PRODUCER, PROCESS, SENSOR, READY, RUN, ATTEMPT)}
+
+
+def test_a_life_in_which_somebody_tried_it_again_is_a_run_below_the_first_and_did_not_wait() -> None:
+    again = run(traceparent=span(8), parent=RUN, reason=Reason.MANUAL, started=Instant(90), ended=Instant(99))
+    task, whole = of_noted(Noted(again, attempt(traceparent=span(9), started=Instant(90), ended=Instant(99))))
+    assert lines([task, whole]) == [
+        ("task build", "internal", span(9), span(8), 90, 99),
+        ("RUN daily", "server", span(8), RUN, 90, 99),
+    ]
+    assert [k.context for k in whole.links] == [OTHER, READY]
+    assert whole.attributes["reactor.run.reason"] == "manual"
+
+
+def test_a_run_that_was_cancelled_in_the_queue_has_a_span_and_no_task() -> None:
+    wait, whole = of_noted(Noted(run(RunState.CANCELLED, started=None), None))
+    assert (wait.name, whole.name, whole.attributes["cicd.pipeline.result"]) == (
+        "wait build",
+        "RUN daily",
+        "cancellation",
+    )
+    assert [m.name for m in whole.marks] == ["queued"]
 
 
 def test_an_attempt_says_how_it_went_and_what_the_checks_found() -> None:

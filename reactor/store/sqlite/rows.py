@@ -79,12 +79,9 @@ def run_row(r: Run) -> tuple[Value, ...]:
         r.task,
         r.workflow,
         r.key,
-        r.reason.value,
         r.created,
         r.waited_since,
         r.limit_key,
-        r.traceparent,
-        r.parent,
         *run_life(r),
         *run_place(r)[:-1],
     )
@@ -112,7 +109,7 @@ def run_life(r: Run) -> tuple[Value, ...]:
 
 def run_place(r: Run) -> tuple[Value, ...]:
     """What changes only while it is queued: a later request joined it, or a person asked for it again. With the id last."""
-    return r.order, r.generation, r.merged, _encode(r.inputs), r.id
+    return r.order, r.generation, r.merged, _encode(r.inputs), r.reason.value, r.traceparent, r.parent, r.id
 
 
 def run_of(row: Row) -> Run:

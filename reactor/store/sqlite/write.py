@@ -30,16 +30,16 @@ DEAD_MOVED = "UPDATE dead SET state = ? WHERE id = ?"
 SLOT = "INSERT OR REPLACE INTO slot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 WAIT = "INSERT OR REPLACE INTO wait VALUES (?, ?, ?, ?, ?, ?)"
 RUN_NEW = (
-    "INSERT INTO run (task, workflow, key, reason, created, waited_since, limit_key, traceparent, parent, state, digest, "
-    "attempt_traceparent, started, attempt_started, ended, attempt, token, failures, lost, next_at, cancel_asked, error, id, ord, "
-    "generation, merged, inputs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO run (task, workflow, key, created, waited_since, limit_key, state, digest, attempt_traceparent, started, "
+    "attempt_started, ended, attempt, token, failures, lost, next_at, cancel_asked, error, id, ord, generation, merged, inputs, reason, "
+    "traceparent, parent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 RUN_MOVED = """
 UPDATE run SET state = k.column1, digest = k.column2, attempt_traceparent = k.column3, started = k.column4, attempt_started = k.column5,
     ended = k.column6, attempt = k.column7, token = k.column8, failures = k.column9, lost = k.column10, next_at = k.column11,
     cancel_asked = k.column12, error = k.column13
 FROM {keys} k WHERE run.id = k.column14"""
-RUN_PLACED = "UPDATE run SET ord = ?, generation = ?, merged = ?, inputs = ? WHERE id = ?"
+RUN_PLACED = "UPDATE run SET ord = ?, generation = ?, merged = ?, inputs = ?, reason = ?, traceparent = ?, parent = ? WHERE id = ?"
 RUN_KNOWN = f"SELECT {rows.RUN} FROM {{keys}} k CROSS JOIN run r ON r.id = k.column1"
 USED = "INSERT OR IGNORE INTO used VALUES (?, ?, ?)"
 NOT_USED = "DELETE FROM used WHERE seq = ? AND task = ? AND run = ?"
