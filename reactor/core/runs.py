@@ -156,7 +156,7 @@ def _failed(graph: Graph, state: State, run: Run, attempt: Attempt, permanent: b
     state.count(graph, run, -1)
     state.put_run(waiting)
     state.changes.attempts.append(attempt)
-    state.changes.commands += [Noted(waiting, attempt), SetTimer(run.id, run.token, due)]
+    state.changes.commands += [_noted(graph, waiting, attempt), SetTimer(run.id, run.token, due)]
     _fill(graph, state, run, now, ids)
 
 
@@ -166,7 +166,7 @@ def _close(graph: Graph, state: State, run: Run, attempt: Attempt | None, now: I
     state.put_run(run)
     if attempt is not None:
         state.changes.attempts.append(attempt)
-        state.changes.commands.append(Noted(run, attempt))
+        state.changes.commands.append(_noted(graph, run, attempt))
     _give_up_partition(graph, state, run, now, ids)
     _fill(graph, state, run, now, ids)
     return run
@@ -247,7 +247,7 @@ def on_lost(graph: Graph, state: State, lost: Lost, now: Instant, ids: Ids) -> N
         _alert_failed(graph, state, closed, now)
     else:
         state.changes.attempts.append(attempt)
-        state.changes.commands.append(Noted(run, attempt))
+        state.changes.commands.append(_noted(graph, run, attempt))
         start(graph, state, replace(run, lost=run.lost + (not lost.drained)), now, ids)
 
 
@@ -266,7 +266,7 @@ def on_cancel(graph: Graph, state: State, ask: CancelRun, now: Instant, ids: Ids
         del state.behind[run.task, run.key]
     closed = replace(run, state=moved(run, Move.CANCEL), ended=now, error=why, next_at=None)
     state.put_run(closed)
-    state.changes.commands.append(Noted(closed, None))
+    state.changes.commands.append(_noted(graph, closed, None))
     _give_up_partition(graph, state, run, now, ids)
     return None
 
@@ -322,6 +322,11 @@ def _attempt(run: Run, outcome: Outcome) -> Attempt:
         checks=outcome.checks,
         traceparent=run.attempt_traceparent,
     )
+
+
+def _noted(graph: Graph, run: Run, attempt: Attempt | None) -> Noted:
+    node = graph.nodes.get(run.task)
+    return Noted(run, attempt, Owner(node.task.owner if node is not None else ""))
 
 
 def _alert_failed(graph: Graph, state: State, run: Run, now: Instant) -> None:

@@ -55,6 +55,8 @@ class Noted(msgspec.Struct, frozen=True):
 
     run: Run
     attempt: Attempt | None
+    owner: Owner = Owner("")
+    """Whose task it is."""
 
 
 class Announced(msgspec.Struct, frozen=True):

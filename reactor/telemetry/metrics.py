@@ -44,6 +44,13 @@ class Metrics:
         )
         self._lag = self._gauge("source_lag_records", "Events that wait in a source.", "source")
         self._up = self._gauge("source_up", "1 where the source is connected.", "source")
+        self._partitions = self._gauge(
+            "partitions",
+            "The newest partitions of an asset (7, or the hours of 7 days) by their state.",
+            "asset",
+            "state",
+        )
+        self._fresh = self._gauge("asset_freshness_seconds", "Since an asset last got a version.", "asset")
         self._open = self._gauge("runs_open", "Runs that are queued, running or retrying.")
         self._loop = self._gauge("event_loop_lag_seconds", "How late the loop came to its last beat.")
 
@@ -97,14 +104,25 @@ class Metrics:
         self._alerts.add((alert.owner, alert.kind.value))
 
     def render(
-        self, sources: Mapping[str, tuple[bool, int | None]], open_runs: int, loop_lag: float, dropped: int
+        self,
+        sources: Mapping[str, tuple[bool, int | None]],
+        open_runs: int,
+        loop_lag: float,
+        dropped: int,
+        partitions: Mapping[tuple[str, str], int],
+        freshness: Mapping[str, float],
     ) -> tuple[bytes, str]:
-        """The page and its content type. `sources`: for each, whether it is connected, and its lag where that is known.
+        """The page and its content type. `sources`: for each, whether it is connected, and its lag where that is known. `partitions`: how many,
+        by asset and state. `freshness`: seconds, by asset.
 
-        A source that is not among them any more, after a reload, is gone from the page too.
+        A source or an asset that is not among them any more, after a reload, is gone from the page too.
         """
-        self._up.clear()
-        self._lag.clear()
+        for gauge in (self._up, self._lag, self._partitions, self._fresh):
+            gauge.clear()
+        for (asset, state), number in partitions.items():
+            self._partitions.labels(asset, state).set(number)
+        for asset, seconds in freshness.items():
+            self._fresh.labels(asset).set(seconds)
         for name, (connected, lag) in sources.items():
             self._up.labels(name).set(connected)
             if lag is not None:

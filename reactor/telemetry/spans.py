@@ -58,12 +58,12 @@ class Span(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
-def of_sensed(found: Sensed) -> list[Span]:
-    """`process`, `sensor`, and one `ready` for each readiness that came of the event."""
+def of_sensed(found: Sensed, group: str | None = None) -> list[Span]:
+    """`process`, `sensor`, and one `ready` for each readiness that came of the event. `group`: the consumer group that reads Kafka."""
     event, destination = found.event, _destination(found)
     process = Span(
         f"process {destination}", CONSUMER, found.process, event.traceparent, found.began, found.ended,
-        {names.SOURCE: found.source, names.DESTINATION: destination, **_payload(event)},
+        {names.SOURCE: found.source, names.DESTINATION: destination, **_payload(event, group)},
     )  # fmt: skip
     sensor = Span(
         f"sensor {found.sensor}",
@@ -86,13 +86,14 @@ def _destination(found: Sensed) -> str:
     return payload.topic if isinstance(payload, (Record, Message)) else str(found.source).partition(":")[2]
 
 
-def _payload(event: RawEvent) -> dict[str, Value]:
+def _payload(event: RawEvent, group: str | None) -> dict[str, Value]:
     payload = event.payload
     what: dict[str, Value] = {names.OPERATION_NAME: "process", names.OPERATION_TYPE: "process"}
     match payload:
         case Record():
             what |= {
                 names.SYSTEM: "kafka", names.DESTINATION_PARTITION: str(payload.partition), names.OFFSET: payload.offset,
+                **({names.GROUP: group} if group is not None else {}),
             }  # fmt: skip
         case Message():
             what |= {names.SYSTEM: "mqtt", names.MESSAGE_ID: event.id}
@@ -126,7 +127,8 @@ def of_noted(ended: Noted) -> list[Span]:
     spans = [_attempt(run, attempt)] if attempt is not None and attempt.traceparent is not None else []
     if run.state not in OPEN and run.traceparent is not None:
         spans += [_run(run)] if run.reason is Reason.MANUAL else [_wait(run, run.traceparent), _run(run)]
-    return spans
+    owned = {names.OWNER: str(ended.owner)} if ended.owner else {}
+    return [msgspec.structs.replace(s, attributes={**s.attributes, **owned}) for s in spans]
 
 
 def _attempt(run: Run, attempt: Attempt) -> Span:

@@ -6,7 +6,7 @@ from reactor import Asset, Dynamic, Limit, Retry
 from reactor.core.runs import LOST_AT_MOST
 from reactor.model.commands import Alert, CancelAttempt, Noted, SetTimer
 from reactor.model.duration import SECOND
-from reactor.model.ids import RunId
+from reactor.model.ids import Owner, RunId
 from reactor.model.outcome import CancelRun, Ending, Lost, RetryDue, RunAgain
 from reactor.model.run import Reason, RunState
 from tests.core.stage import Stage, does, flow, graph_of
@@ -257,7 +257,9 @@ def test_a_run_that_is_closed_without_an_attempt_is_noted_too() -> None:
     found = stage(limit=1)
     found.ready("e").ready("e")
     found.tell(CancelRun(found.runs[1].id, "ann"))
-    assert [c for c in found.changes.commands if isinstance(c, Noted)] == [Noted(found.runs[1], None)]
+    assert [c for c in found.changes.commands if isinstance(c, Noted)] == [
+        Noted(found.runs[1], None, Owner("owner@example.com"))
+    ]
 
 
 def test_each_life_of_a_run_has_a_span_of_its_own_below_the_one_before() -> None:

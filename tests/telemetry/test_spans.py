@@ -6,7 +6,7 @@ import pytest
 
 from reactor.model.commands import Noted
 from reactor.model.events import CloudEvent, File, Message, Payload, Row, Tick
-from reactor.model.ids import Instant
+from reactor.model.ids import Instant, Owner
 from reactor.model.run import CheckResult, Reason, RunState
 from reactor.telemetry.spans import Span, of_announced, of_noted, of_sensed
 from tests.telemetry.facts import (
@@ -29,6 +29,19 @@ from tests.telemetry.facts import (
 
 def lines(spans: list[Span]) -> list[tuple[str, str, str, str | None, int, int]]:
     return [(s.name, s.kind, s.context, s.parent, s.start, s.end) for s in spans]
+
+
+def test_a_record_names_the_group_that_read_it_where_there_is_one() -> None:
+    assert of_sensed(sensed(), "reactor")[0].attributes["messaging.consumer.group.name"] == "reactor"
+    assert (
+        "messaging.consumer.group.name"
+        not in of_sensed(sensed(CloudEvent("e1", "/shop", "paid")), "reactor")[0].attributes
+    )
+
+
+def test_a_run_and_its_attempts_name_their_owner() -> None:
+    spans = of_noted(Noted(run(), attempt(), Owner("shop@example.com")))
+    assert [s.attributes["reactor.owner"] for s in spans] == ["shop@example.com"] * 3
 
 
 def test_an_event_that_became_ready_is_processed_sensed_and_ready_below_its_producer() -> None:

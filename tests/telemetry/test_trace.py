@@ -137,8 +137,15 @@ async def test_the_last_input_is_the_runs_parent_and_the_others_are_links(
     assert runs[0].attributes["cicd.pipeline.result"] == "success"
     attempts = [s for s in spans if s.name == "task ship"]
     assert sorted(str(a.attributes["cicd.pipeline.task.run.result"]) for a in attempts) == ["failure", "success"]
+    assert (
+        {a.attributes["reactor.owner"] for a in attempts}
+        == {runs[0].attributes["reactor.owner"]}
+        == {"shop@example.com"}
+    )
     assert "hunter2" not in str(spans)
     assert 'reactor_runs_total{result="succeeded",task="ship"} 1.0' in numbers
+    assert 'reactor_partitions{asset="shipped",state="ready"} 1.0' in numbers
+    assert 'reactor_asset_freshness_seconds{asset="paid"} ' in numbers
     assert 'reactor_events_total{outcome="ready",source="http:paid"} 1.0' in numbers
 
 
