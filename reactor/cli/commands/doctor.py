@@ -1,5 +1,6 @@
 """`reactor doctor`: one line for each thing that must be right, with what to do where it is not."""
 
+import asyncio
 import importlib.metadata
 import os
 import shutil
@@ -20,6 +21,7 @@ from reactor.project.config import Settings
 from reactor.sources.kafka.settings import KafkaSettings
 from reactor.sources.mqtt.settings import MqttSettings
 from reactor.store.base import Reader
+from reactor.store.sqlite.restored import went_back
 
 ROOM = 500_000_000
 """Bytes that should be free where the ledger is."""
@@ -86,8 +88,14 @@ def _ledger(settings: Settings) -> tuple[str, str]:
 
     try:
         wrong = ask(settings, question)
+        behind = asyncio.run(went_back(settings.database))
     except NotFound:
         return "note", f"there is none yet; the service makes it at {settings.database}"
+    if behind:
+        return (
+            "wrong",
+            f"{settings.database} went back in time: {behind}. Put a newer copy in its place, or see `reactor restored`.",
+        )
     return ("wrong", " ".join(wrong)) if wrong else ("ok", f"{settings.database} balances")
 
 

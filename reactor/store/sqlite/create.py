@@ -31,10 +31,10 @@ def _make_file(path: Path) -> None:
 
 
 def _prepare(db: Db, path: Path) -> None:
-    schema.prepare(db, str(path), lambda: _sync_folder(path))
+    schema.prepare(db, str(path), lambda: sync_folder(path))
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
     """The name of a file is durable when its folder is."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
