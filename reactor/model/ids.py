@@ -21,3 +21,8 @@ Instant = NewType("Instant", int)
 
 NO_PARTITION = PartitionKey("")
 NO_KEY = WaitKey("")
+
+
+def topic_lane(topic: str) -> Lane:
+    """The lane by which a topic of the embedded log is read."""
+    return Lane(f"{topic}/0")
