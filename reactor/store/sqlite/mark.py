@@ -15,8 +15,8 @@ from reactor.model.errors import ConfigError, StoreOlder
 from reactor.model.ids import Instant
 from reactor.model.partitions import moment
 from reactor.store.base import Audit
-from reactor.store.sqlite.create import sync_folder
 from reactor.store.sqlite.db import Db, transact
+from reactor.store.sqlite.disk import sync_folder
 from reactor.store.sqlite.write import AUDIT
 
 log = logging.getLogger(__name__)
