@@ -45,6 +45,7 @@ from reactor.service.clock import SystemClock, SystemIds
 from reactor.service.commands import Commands
 from reactor.service.service import Parts, Service
 from reactor.service.topics import EmbeddedLog
+from reactor.service.views.numbers import Counting
 from reactor.service.work import Labels, nothing
 from reactor.sources.base import Condition, LaneStart, Source
 from reactor.sources.bucket import Access, TopicChannel, open_bucket, open_queue
@@ -188,7 +189,7 @@ class Assembly:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.store = SqliteStore(settings.database)
         self.redact = redactor(settings)
-        self.telemetry, self._metrics = make_telemetry(self.redact)
+        self.telemetry, self._metrics = make_telemetry(self.redact, _group_of(settings))
         self.ids = SystemIds(traces=self.telemetry.traces)
         self.logs = FileLogs(settings.log_dir, self.clock, redact=self.redact)
         self.process = Process(
@@ -204,6 +205,7 @@ class Assembly:
         self.service.engine.on_append = self._log.rang
         self.sources.position_of = self._position_of
         self.commands = Commands(self.service, self.reader, self.clock)
+        self._counting = Counting(self.reader, lambda: self.service.graph, self.clock)
         self._reader: SqliteReader | None = None
         self._opening = asyncio.Lock()
 
@@ -238,11 +240,14 @@ class Assembly:
         """Counts a delivery that was turned away."""
         self._metrics.refused(source, reason)
 
-    def metrics(self, loop_lag: float) -> tuple[bytes, str]:
+    async def metrics(self, loop_lag: float) -> tuple[bytes, str]:
         """The page for Prometheus, and its content type."""
+        numbers, now = await self._counting.numbers(), self.clock.now()
+        fresh = {asset: max(now - at, 0) / 1e6 for asset, at in numbers.newest.items()}
         health = self.service.health()
         sources = {str(n): (h.condition is Condition.CONNECTED, h.lag) for n, h in health.items()}
-        return self._metrics.render(sources, len(self.service.engine.state.runs), loop_lag, self.telemetry.dropped)
+        runs, dropped = len(self.service.engine.state.runs), self.telemetry.dropped
+        return self._metrics.render(sources, runs, loop_lag, dropped, numbers.partitions, fresh)
 
     def _loader(self) -> Loader:
         return Loader("reactor.project.load:resolve", (str(self.definitions.root), *self.definitions.folders))
@@ -275,14 +280,21 @@ class Assembly:
             await self._reader.close()
 
 
-def make_telemetry(redact: Redact) -> tuple[Both, Metrics]:
-    """Metrics always; traces where the environment names a collector, and their libraries are loaded only then."""
+def _group_of(settings: Settings) -> str | None:
+    """The group by which Kafka knows this service; None where topics are embedded."""
+    return None if kafka_settings(settings.kafka.model_dump()).embedded else settings.kafka.group
+
+
+def make_telemetry(redact: Redact, group: str | None) -> tuple[Both, Metrics]:
+    """Metrics always; traces where the environment names a collector, and their libraries are loaded only then. `group`: the service's
+    own among Kafka's consumer groups, where it has one.
+    """
     release = version("reactor-orchestrator")
     metrics = Metrics(release)
     if not (os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
         return Both(metrics, None), metrics
     otel = importlib.import_module("reactor.telemetry.otel")
-    traces = otel.from_environment(os.environ, release, redact) if otel.wanted(os.environ) else None
+    traces = otel.from_environment(os.environ, release, redact, group) if otel.wanted(os.environ) else None
     return Both(metrics, traces), metrics
 
 

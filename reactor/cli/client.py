@@ -37,7 +37,7 @@ class Client:
         host = urlsplit(self.url)
         connection = http.client.HTTPConnection(host.hostname or "", host.port, timeout=TIMEOUT)
         try:
-            headers = {"authorization": f"Bearer {self.token}", "x-reactor-actor": _actor()}
+            headers = {"authorization": f"Bearer {self.token}", "x-reactor-actor": actor()}
             headers |= {} if body is None else {"content-type": "application/json"}
             connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
             answer = connection.getresponse()
@@ -75,7 +75,8 @@ def connect(settings: Settings) -> Client:
         ) from error
 
 
-def _actor() -> str:
+def actor() -> str:
+    """Who asks, for the audit log."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

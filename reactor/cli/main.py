@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "dead": "Dead letters: events that no sensor could use. List, show, retry, drop.",
     "alerts": "What was told to whom.",
     "audit": "Prove that the ledger balances: every event that was accepted ended in one place.",
+    "restored": "Go on with a ledger that went back in time, because a backup was put back; the reason is kept.",
     "publish": "Publish records to a topic.",
     "simulate": "A month of your definitions on virtual time, with faults, in seconds.",
     "schema": "The schema of a file, what changed between two; set up what tells of changes.",

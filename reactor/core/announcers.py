@@ -7,10 +7,11 @@ import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType, FunctionType
+from typing import cast
 
 from reactor.core.graph import Graph
 from reactor.model.asset import Asset
-from reactor.model.ids import AssetName
+from reactor.model.ids import AssetName, SourceName
 from reactor.model.sensor import AnySensor
 
 
@@ -26,6 +27,16 @@ def announcers(graph: Graph) -> dict[AssetName, tuple[AnySensor, ...]]:
     return {name: tuple(found) for name, found in {**near, **exact}.items()}
 
 
+def responsible(graph: Graph, source: SourceName, sensor: str) -> str:
+    """Who owns what this sensor announces; where none is named, what any sensor of the source does. Empty where the code does not tell."""
+    mine = [s for s in graph.sensors if (s.name == sensor if sensor else s.source.name == source)]
+    try:
+        assets = [name for s in mine for name in sorted(mentioned(s) or _beside(s))]
+    except Exception:  # noqa: BLE001 - the user's objects are looked at, and may raise; an alert without an owner beats none
+        return ""
+    return next((owner for name in assets if (owner := graph.owner_of(name))), "")
+
+
 def mentioned(sensor: AnySensor) -> set[AssetName]:
     """The assets that the sensor's own function names."""
     return _mentioned(sensor.function)
@@ -36,7 +47,7 @@ def _beside(sensor: AnySensor) -> set[AssetName]:
     module = sys.modules.get(sensor.module)
     found: set[AssetName] = set()
     for value in vars(module).values() if module is not None else ():
-        if isinstance(value, FunctionType) and value.__module__ == sensor.module:
+        if issubclass(type(value), FunctionType) and value.__module__ == sensor.module:
             found |= _mentioned(value)
     return found
 
@@ -56,6 +67,15 @@ def _names(code: CodeType) -> set[str]:
 
 def _assets(names: set[str], scope: Mapping[str, object]) -> Iterator[AssetName]:
     for value in (scope[n] for n in names if n in scope):
-        inside: object = value.values() if isinstance(value, dict) else value
-        many = inside if isinstance(inside, Iterable) and isinstance(value, (dict, list, tuple, set)) else [value]
-        yield from (AssetName(asset.name) for asset in many if isinstance(asset, Asset))
+        for one in _inside(value):
+            if issubclass(
+                type(one), Asset
+            ):  # isinstance would ask the object itself, which may be a proxy for anything
+                yield AssetName(cast(Asset, one).name)
+
+
+def _inside(value: object) -> Iterable[object]:
+    kind = type(value)
+    if issubclass(kind, dict):
+        return cast("dict[object, object]", value).values()
+    return cast("list[object]", value) if issubclass(kind, (list, tuple, set)) else (value,)

@@ -99,8 +99,7 @@ def _tell(graph: Graph, state: State, event: Readiness, now: Instant, schema: by
         text,
         now,
     )
-    state.changes.alerts.append(alert)
-    state.changes.commands.append(alert)
+    state.tell([alert])
 
 
 def approved(graph: Graph, state: State, ask: Approve, now: Instant, ids: Ids) -> Readiness | str:

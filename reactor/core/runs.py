@@ -168,7 +168,7 @@ def _failed(graph: Graph, state: State, run: Run, attempt: Attempt, permanent: b
     state.count(graph, run, -1)
     state.put_run(waiting)
     state.changes.attempts.append(attempt)
-    state.changes.commands += [Noted(waiting, attempt), SetTimer(run.id, run.token, due)]
+    state.changes.commands += [_noted(graph, waiting, attempt), SetTimer(run.id, run.token, due)]
     _fill(graph, state, run, now, ids)
 
 
@@ -178,7 +178,7 @@ def _close(graph: Graph, state: State, run: Run, attempt: Attempt | None, now: I
     state.put_run(run)
     if attempt is not None:
         state.changes.attempts.append(attempt)
-        state.changes.commands.append(Noted(run, attempt))
+        state.changes.commands.append(_noted(graph, run, attempt))
     _give_up_partition(graph, state, run, now, ids)
     _fill(graph, state, run, now, ids)
     return run
@@ -259,7 +259,7 @@ def on_lost(graph: Graph, state: State, lost: Lost, now: Instant, ids: Ids) -> N
         _alert_failed(graph, state, closed, now)
     else:
         state.changes.attempts.append(attempt)
-        state.changes.commands.append(Noted(run, attempt))
+        state.changes.commands.append(_noted(graph, run, attempt))
         start(graph, state, replace(run, lost=run.lost + (not lost.drained)), now, ids)
 
 
@@ -276,7 +276,9 @@ def on_cancel(graph: Graph, state: State, ask: CancelRun, now: Instant, ids: Ids
     state.dequeue(run)
     if state.behind.get((run.task, run.key)) == run.id:
         del state.behind[run.task, run.key]
-    state.put_run(replace(run, state=moved(run, Move.CANCEL), ended=now, error=why, next_at=None))
+    closed = replace(run, state=moved(run, Move.CANCEL), ended=now, error=why, next_at=None)
+    state.put_run(closed)
+    state.changes.commands.append(_noted(graph, closed, None))
     _give_up_partition(graph, state, run, now, ids)
     return None
 
@@ -290,7 +292,7 @@ def on_resumed(graph: Graph, state: State, now: Instant, ids: Ids) -> None:
 
 
 def on_again(graph: Graph, state: State, ask: RunAgain, now: Instant, ids: Ids) -> str | None:
-    """Returns why it cannot be, where it cannot."""
+    """Returns why it cannot be, where it cannot. Its new life has a span of its own, below that of the old one, which is written already."""
     run = state.closed.pop(ask.run, None)
     if run is None or Move.AGAIN not in TRANSITIONS[run.state]:
         return f"Run {ask.run} is {run.state if run else 'still open, or not known'}: only a failed, cancelled or expired run can be tried again."
@@ -303,6 +305,10 @@ def on_again(graph: Graph, state: State, ask: RunAgain, now: Instant, ids: Ids) 
     queued = replace(
         run,
         state=moved(run, Move.AGAIN),
+        reason=Reason.MANUAL,
+        traceparent=child(run.traceparent, ids),
+        parent=run.traceparent,
+        started=None,
         failures=0,
         lost=0,
         ended=None,
@@ -330,14 +336,17 @@ def _attempt(run: Run, outcome: Outcome) -> Attempt:
     )
 
 
+def _noted(graph: Graph, run: Run, attempt: Attempt | None) -> Noted:
+    node = graph.nodes.get(run.task)
+    return Noted(run, attempt, Owner(node.task.owner if node is not None else ""))
+
+
 def _alert_failed(graph: Graph, state: State, run: Run, now: Instant) -> None:
     node = graph.nodes.get(run.task)
     owner = Owner(node.task.owner if node is not None else "")
     what = f"{run.task} {run.key}".strip()
     text = f"{what} failed after {run.attempt} attempt{'s' if run.attempt > 1 else ''}: {(run.error or 'no reason given').splitlines()[0]}"
-    alert = Alert(f"failed/{run.id}/{run.attempt}", AlertKind.FAILED, owner, what, text, now)
-    state.changes.alerts.append(alert)
-    state.changes.commands.append(alert)
+    state.tell([Alert(f"failed/{run.id}/{run.attempt}", AlertKind.FAILED, owner, what, text, now)])
 
 
 def child(parent: str | None, ids: Ids) -> str | None:

@@ -106,6 +106,12 @@ class State:
         self.next_order += 1
         return self.next_order - 1
 
+    def tell(self, alerts: Iterable[Alert]) -> None:
+        """People are told, once what they are told of is durable."""
+        for alert in alerts:
+            self.changes.alerts.append(alert)
+            self.changes.commands.append(alert)
+
     def dispose(self, item: Item | Readiness, task: str, outcome: object, detail: str, now: Instant) -> None:
         self.changes.dispositions.append(Disposition(item.seq, task, outcome, detail, now))  # type: ignore[arg-type]
 

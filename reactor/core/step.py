@@ -157,8 +157,7 @@ def _on_deadline(graph: Graph, state: State, event: DeadlineDue, now: Instant) -
     alert = Alert(
         f"late/{event.asset}/{event.partition}", AlertKind.LATE, Owner(graph.owner_of(event.asset)), what, text, now
     )
-    state.changes.alerts.append(alert)
-    state.changes.commands.append(alert)
+    state.tell([alert])
 
 
 def _on_rule_changed(graph: Graph, state: State, event: RuleChanged, now: Instant, ids: Ids) -> None:

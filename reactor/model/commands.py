@@ -51,10 +51,12 @@ class Alert(msgspec.Struct, frozen=True):
 
 
 class Noted(msgspec.Struct, frozen=True, gc=False):
-    """An attempt ended. For the traces and the counters; nothing waits for it."""
+    """An attempt ended, or a run was closed without one. For the traces and the counters; nothing waits for it."""
 
     run: Run
-    attempt: Attempt
+    attempt: Attempt | None
+    owner: Owner = Owner("")
+    """Whose task it is."""
 
 
 class Announced(msgspec.Struct, frozen=True, gc=False):

@@ -48,6 +48,10 @@ class StoreCorrupt(ReactorError):
     """The database does not hold together. Nothing is started on it."""
 
 
+class StoreOlder(ReactorError):
+    """The database holds less than it once did: a backup was put back. Nothing is started on it before somebody says so."""
+
+
 class StoreFull(ReactorError):
     """The disk takes no more. The transaction was rolled back whole and may be tried again once there is room."""
 

@@ -32,3 +32,8 @@ else:
 
 NO_PARTITION = PartitionKey("")
 NO_KEY = WaitKey("")
+
+
+def topic_lane(topic: str) -> Lane:
+    """The lane by which a topic of the embedded log is read."""
+    return Lane(f"{topic}/0")

@@ -71,6 +71,7 @@ class Reason(StrEnum):
     NEW_VERSION = "new version"
     """An input of a run that had started before got a new version."""
     MANUAL = "manual"
+    """A person asked for it; where it had ended before, it is tried again with its inputs."""
 
 
 class Run(msgspec.Struct, frozen=True, gc=False):
@@ -104,7 +105,7 @@ class Run(msgspec.Struct, frozen=True, gc=False):
     attempt_traceparent: str | None = None
     """The trace context of the attempt that is under way."""
     started: Instant | None = None
-    """When its first attempt was handed out."""
+    """When its first attempt was handed out, since it was made or tried again."""
     attempt_started: Instant | None = None
     ended: Instant | None = None
     attempt: int = 0

@@ -6,10 +6,10 @@ from reactor.core.admit import Admitted, Judged, admit
 from reactor.core.graph import Graph
 from reactor.core.state import Changes, State
 from reactor.core.step import Needs, fill, needs, needs_of_ready, step
-from reactor.model.commands import Alert, AlertKind
 from reactor.model.events import Readiness, encode_payload, evidence_json
-from reactor.model.ids import EventId, Instant, Lane, Owner, SensorName, SourceName
+from reactor.model.ids import EventId, Instant, Lane, SensorName, SourceName
 from reactor.model.ports import Ids
+from reactor.service.letters import LetterAlerts
 from reactor.service.work import Arrival, Ask, let_go, put_also, put_changes
 from reactor.store.base import Found, Kept, LaneAt, Move, Restored, Span, Transaction, Wanted
 from reactor.telemetry.base import Counted
@@ -62,7 +62,7 @@ class Clerk:
         self.graph, self.state = graph, State()
         self.lanes: dict[tuple[str, str], LaneAt] = {}
         self._ids = ids
-        self._told_dead: dict[str, int] = {}
+        self._letters = LetterAlerts()
 
     def restore(self, restored: Restored) -> None:
         self.state = State(restored.next_seq, restored.next_order)
@@ -192,19 +192,5 @@ class Clerk:
                 for j in found.judged
             )
         if found.dead:
-            self._alert_dead(arrival, now)
-
-    def _alert_dead(self, arrival: Arrival, now: Instant) -> None:
-        """One alert an hour and sensor, however many events die."""
-        hour = now // HOUR
-        for sensor in sorted({d.sensor for j in arrival.judged for d in j.dead}):
-            if self._told_dead.get(sensor) == hour:
-                continue
-            self._told_dead[sensor] = hour
-            first = next(d for j in arrival.judged for d in j.dead if d.sensor == sensor)
-            reason = first.reason.rstrip(".")
-            text = f"events of {arrival.batch.source} went to the dead letters: {reason}. See `reactor dead list`."
-            key = f"dead/{sensor}/{hour}"
-            alert = Alert(key, AlertKind.DEAD_LETTER, Owner(""), sensor, text, now)
-            self.state.changes.alerts.append(alert)
-            self.state.changes.commands.append(alert)
+            dead = [letter for judged in arrival.judged for letter in judged.dead]
+            self.state.tell(self._letters.of(self.graph, dead, now))

@@ -123,7 +123,10 @@ class SourceJudge:
             return None
         result = (await self._ask(number, batch, batch.events))[0]
         call = self.calls[number]
-        ready = [(call.sensor.name, r, batch.events[0].traceparent) for r in result.ready]
+        sensed: list[Sensed] = []
+        ready = self._traced(batch, batch.events[0], call, result, sensed) if result.ready else []
+        if sensed:
+            self._telemetry.sensed(sensed)
         states = [SensorState(call.sensor.name, call.state_bytes())] if call.wants_state else []
         return Judged(batch.events[0], ready, [result.dead] if result.dead is not None else []), states
 
@@ -145,7 +148,7 @@ class SourceJudge:
         name = call.sensor.name
         if not self._telemetry.traces:
             return [(name, r, event.traceparent) for r in result.ready]
-        process = new_span(event.traceparent, self._ids)
+        process = self._telemetry.flagged(new_span(event.traceparent, self._ids), event.traceparent)
         span = new_span(process, self._ids)
         found = [(name, r, new_span(span, self._ids)) for r in result.ready]
         sensed.append(

@@ -12,12 +12,10 @@ from reactor.alerts.base import Channel, Undeliverable
 from reactor.model.errors import Unreachable
 from reactor.model.ids import Instant
 from reactor.model.ports import Clock, Redact
-from reactor.store.base import AlertRow, Reader, Transaction, Undelivered
+from reactor.store.base import TOLD, AlertRow, Reader, Transaction, Undelivered
 
 log = logging.getLogger(__name__)
 
-TOLD = "alerts told by "
-"""The ledger's note of the last alert that a channel took begins with this."""
 PAGE = 100
 SEND_AT_MOST = 30.0
 """Seconds for one alert on one channel."""
@@ -44,12 +42,14 @@ class Outbox:
         """Why a channel cannot be reached at present, by its name."""
 
     async def open(self, meta: dict[str, str]) -> Transaction | None:
-        """Where each channel stands. One that is new tells what comes from now on, not what was long ago: what has to be noted for that."""
-        fresh: dict[str, str] = {}
+        """Where each channel stands. One that is new tells what comes from now on, not what was long ago: what has to be noted for that. Nothing
+        is kept for one that is gone."""
+        named = {TOLD + c.name for c in self._channels}
+        fresh = {name: "" for name, note in meta.items() if name.startswith(TOLD) and note and name not in named}
         for channel in self._channels:
             note = meta.get(TOLD + channel.name)
-            self._told[channel.name] = int(note) if note is not None else await self._newest()
-            if note is None:
+            self._told[channel.name] = int(note) if note else await self._newest()
+            if not note:
                 fresh[TOLD + channel.name] = str(self._told[channel.name])
         return Transaction(meta=fresh) if fresh else None
 

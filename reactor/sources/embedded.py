@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from reactor.model.duration import SECOND
 from reactor.model.events import RawEvent, Record
-from reactor.model.ids import Instant, Lane, SourceName
+from reactor.model.ids import Instant, Lane, SourceName, topic_lane
 from reactor.model.ports import Clock
 from reactor.model.source import Kafka
 from reactor.model.trace import trace_context
@@ -30,7 +30,7 @@ class EmbeddedTopic:
         self._spec = spec
         self._log = log
         self._clock = clock
-        self._lane = Lane(f"{spec.topic}/0")
+        self._lane = topic_lane(spec.topic)
         self._next: int | None = None
         self._first_time = True
         self._stopped = asyncio.Event()

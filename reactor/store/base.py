@@ -17,6 +17,9 @@ from reactor.model.run import Attempt, Run, RunState
 from reactor.model.seen import FileSeen
 from reactor.model.slot import Shape, Slot, Wait
 
+TOLD = "alerts told by "
+"""The note of the last alert that a channel took begins with this; it is empty for a channel that is not asked any more."""
+
 
 class LaneAt(msgspec.Struct, frozen=True):
     """Where a lane stands: every event below `position` has had its effect. `cursor` is what the source needs to go on (JSON)."""
@@ -208,7 +211,8 @@ class Writer(Protocol):
 
     async def forget(self, before: Instant, seen_before: Instant, most: int) -> int:
         """Removes up to `most` rows of history from before an instant: ended runs with their attempts, readiness with its dispositions, kept events,
-        dead letters that were dealt with; old spans are folded together. Event ids go from before `seen_before`. What an open wait, a run that is
+        dead letters that were dealt with, alerts that every channel took, records of embedded topics that were read where anybody reads them;
+        old spans are folded together. Event ids go from before `seen_before`. What an open wait, a run that is
         kept, or the newest version of a slot, or what it holds, refers to stays. Returns how many went; the ledger balances as it did."""
 
     async def checkpoint(self) -> None:

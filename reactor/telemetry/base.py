@@ -47,6 +47,10 @@ class Telemetry(Protocol):
     def traces(self) -> bool:
         """Whether spans go anywhere: where not, nobody needs to make ids for them."""
 
+    def flagged(self, context: str, incoming: str | None) -> str:
+        """A new span's context with the flag that tells those it is handed to whether its trace is kept. `incoming`: the producer's own
+        context, where there was one."""
+
     def sensed(self, found: Sequence[Sensed]) -> None: ...
     def counted(self, counts: Sequence[Counted]) -> None: ...
     def announced(self, made: Sequence[Announced]) -> None: ...

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from reactor.model.commands import Alert, Announced, Noted
-from reactor.model.run import OPEN
+from reactor.model.run import OPEN, Reason
 from reactor.telemetry.base import Counted, Sensed
 from reactor.telemetry.tally import Spread, Sums
 
@@ -45,6 +45,13 @@ class Metrics:
         )
         self._lag = self._gauge("source_lag_records", "Events that wait in a source.", "source")
         self._up = self._gauge("source_up", "1 where the source is connected.", "source")
+        self._partitions = self._gauge(
+            "partitions",
+            "The newest partitions of an asset (7, or the hours of 7 days) by their state.",
+            "asset",
+            "state",
+        )
+        self._fresh = self._gauge("asset_freshness_seconds", "Since an asset last got a version.", "asset")
         self._open = self._gauge("runs_open", "Runs that are queued, running or retrying.")
         self._loop = self._gauge("event_loop_lag_seconds", "How late the loop came to its last beat.")
 
@@ -84,11 +91,13 @@ class Metrics:
     def noted(self, ended: Sequence[Noted]) -> None:
         for each in ended:
             run = each.run
-            self._attempts.add((run.task, each.attempt.result))
+            if each.attempt is not None:
+                self._attempts.add((run.task, each.attempt.result))
             if run.state in OPEN:
                 continue
             self._runs.add((run.task, run.state.value))
-            self._waits.observe(run.task, (run.created - run.waited_since) / 1e6)
+            if run.reason is not Reason.MANUAL:
+                self._waits.observe(run.task, (run.created - run.waited_since) / 1e6)
             if run.started is not None and run.ended is not None:
                 self._took.observe(run.task, (run.ended - run.started) / 1e6)
 
@@ -100,14 +109,25 @@ class Metrics:
         self._alerts.add((alert.owner, alert.kind.value))
 
     def render(
-        self, sources: Mapping[str, tuple[bool, int | None]], open_runs: int, loop_lag: float, dropped: int
+        self,
+        sources: Mapping[str, tuple[bool, int | None]],
+        open_runs: int,
+        loop_lag: float,
+        dropped: int,
+        partitions: Mapping[tuple[str, str], int],
+        freshness: Mapping[str, float],
     ) -> tuple[bytes, str]:
-        """The page and its content type. `sources`: for each, whether it is connected, and its lag where that is known.
+        """The page and its content type. `sources`: for each, whether it is connected, and its lag where that is known. `partitions`: how many,
+        by asset and state. `freshness`: seconds, by asset.
 
-        A source that is not among them any more, after a reload, is gone from the page too.
+        A source or an asset that is not among them any more, after a reload, is gone from the page too.
         """
-        self._up.clear()
-        self._lag.clear()
+        for gauge in (self._up, self._lag, self._partitions, self._fresh):
+            gauge.clear()
+        for (asset, state), number in partitions.items():
+            self._partitions.labels(asset, state).set(number)
+        for asset, seconds in freshness.items():
+            self._fresh.labels(asset).set(seconds)
         for name, (connected, lag) in sources.items():
             self._up.labels(name).set(connected)
             if lag is not None:
@@ -125,6 +145,7 @@ class Traces(Protocol):
 
     @property
     def dropped(self) -> int: ...
+    def flagged(self, context: str, incoming: str | None) -> str: ...
     def sensed(self, found: Sequence[Sensed]) -> None: ...
     def announced(self, made: Sequence[Announced]) -> None: ...
     def noted(self, ended: Sequence[Noted]) -> None: ...
@@ -144,6 +165,9 @@ class Both:
     @property
     def dropped(self) -> int:
         return self._traces.dropped if self._traces is not None else 0
+
+    def flagged(self, context: str, incoming: str | None) -> str:
+        return self._traces.flagged(context, incoming) if self._traces is not None else context
 
     def sensed(self, found: Sequence[Sensed]) -> None:
         if self._traces is not None:

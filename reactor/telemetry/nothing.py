@@ -11,6 +11,9 @@ class Nothing:
 
     traces = False
 
+    def flagged(self, context: str, incoming: str | None) -> str:  # noqa: ARG002 - the contract's
+        return context
+
     def sensed(self, found: Sequence[Sensed]) -> None: ...
     def counted(self, counts: Sequence[Counted]) -> None: ...
     def announced(self, made: Sequence[Announced]) -> None: ...

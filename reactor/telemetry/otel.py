@@ -43,8 +43,8 @@ class OtelTraces:
 
     traces = True
 
-    def __init__(self, exporter: SpanExporter, readables: Readables, keep: Keep) -> None:
-        self._exporter, self._readables, self._keep = exporter, readables, keep
+    def __init__(self, exporter: SpanExporter, readables: Readables, keep: Keep, group: str | None = None) -> None:
+        self._exporter, self._readables, self._keep, self._group = exporter, readables, keep, group
         self._overrun = 0
         self._unsent = 0
         self._sending = 0
@@ -65,6 +65,9 @@ class OtelTraces:
         keep = self._keep
         self._put([slim_sensed(f) for f in found if keep(f.process, f.ended, incoming=f.event.traceparent)])
 
+    def flagged(self, context: str, incoming: str | None) -> str:
+        return self._keep.flagged(context, incoming)
+
     def counted(self, counts: Sequence[Counted]) -> None: ...
 
     def announced(self, made: Sequence[Announced]) -> None:
@@ -75,8 +78,9 @@ class OtelTraces:
 
     def _wanted(self, ended: Noted) -> bool:
         context, attempt = ended.run.traceparent, ended.attempt
-        failed = attempt.result not in ("succeeded", "cancelled")
-        return context is not None and self._keep(context, attempt.ended, failed=failed)
+        failed = attempt is not None and attempt.result not in ("succeeded", "cancelled")
+        at = attempt.ended if attempt is not None else ended.run.ended
+        return context is not None and at is not None and self._keep(context, at, failed=failed)
 
     def _put(self, told: Sequence[Told]) -> None:
         if not told:
@@ -134,7 +138,7 @@ class OtelTraces:
     def _spans(self) -> Iterator[Span]:
         while self._queue:
             try:
-                yield from _spans_of(self._queue.popleft())
+                yield from _spans_of(self._queue.popleft(), self._group)
             except Exception as error:  # noqa: BLE001 - it is lost alone, and takes neither the thread nor another with it
                 self._unsent += 1
                 log.debug("something told could not be made a span: %r", error)
@@ -165,18 +169,19 @@ class OtelTraces:
         self._said, self._say_from = lost, now + SAY_EVERY
 
 
-def _spans_of(told: Told) -> list[Span]:
+def _spans_of(told: Told, group: str | None) -> list[Span]:
     match told:
         case Sensed():
-            return of_sensed(told)
+            return of_sensed(told, group)
         case Noted():
             return of_noted(told)
         case Announced():
             return of_announced(told)
 
 
-def from_environment(environ: Mapping[str, str], version: str, redact: Redact) -> OtelTraces:
-    """The exporter that the standard `OTEL_*` variables describe: endpoint, headers, service name, resource attributes, sampler.
+def from_environment(environ: Mapping[str, str], version: str, redact: Redact, group: str | None) -> OtelTraces:
+    """The exporter that the standard `OTEL_*` variables describe: endpoint, headers, service name, resource attributes, sampler. `group`: the
+    service's own among Kafka's consumer groups.
 
     Raises:
         ConfigError: a variable asks for what there is not.
@@ -187,7 +192,7 @@ def from_environment(environ: Mapping[str, str], version: str, redact: Redact) -
                 f"{name}={environ[name]!r}, but spans are sent as http/protobuf only. Unset it, and name the collector's HTTP port, "
                 "4318 as a rule, in OTEL_EXPORTER_OTLP_ENDPOINT."
             )
-    return OtelTraces(OTLPSpanExporter(), Readables(resource(version), redact), Keep(sampler(environ)))
+    return OtelTraces(OTLPSpanExporter(), Readables(resource(version), redact), Keep(sampler(environ)), group)
 
 
 def resource(version: str) -> Resource:

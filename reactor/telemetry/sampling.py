@@ -32,6 +32,12 @@ class Sampler:
                 return True
         return int(context[19:35], 16) < self._limit
 
+    def flagged(self, context: str, incoming: str | None = None) -> str:
+        """The context with the flag that says to others what is decided here."""
+        flags = int(context[53:55], 16)
+        flags = flags | 1 if self(context, incoming) else flags & ~1
+        return f"{context[:53]}{flags:02x}{context[55:]}"
+
 
 def sampler(environ: Mapping[str, str]) -> Sampler:
     """The default is `parentbased_always_on`.
@@ -70,6 +76,10 @@ class Keep:
         self._older: dict[str, bool] = {}
         self.refused = 0
         """Spans, or what would have become some, that were not kept because of the rate alone, or had no context that one could read."""
+
+    def flagged(self, context: str, incoming: str | None) -> str:
+        """See `Sampler.flagged`. What the rate leaves out is not known yet when a context is handed out, and keeps its flag."""
+        return self._sampled.flagged(context, incoming)
 
     def __call__(self, context: str, at: Instant, *, failed: bool = False, incoming: str | None = None) -> bool:
         trace = context[3:35]

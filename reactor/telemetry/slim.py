@@ -36,7 +36,7 @@ def slim_noted(ended: Noted) -> Noted:
     run = ended.run
     if all(len(i.evidence) <= SMALL for i in run.inputs):
         return ended
-    return Noted(replace(run, inputs=tuple(map(_slim_item, run.inputs))), ended.attempt)
+    return replace(ended, run=replace(run, inputs=tuple(map(_slim_item, run.inputs))))
 
 
 def _slim_item(item: Item) -> Item:

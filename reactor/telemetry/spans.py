@@ -13,7 +13,7 @@ import msgspec
 from reactor.model.commands import Announced, Noted
 from reactor.model.events import CloudEvent, File, Message, RawEvent, Record
 from reactor.model.ids import Instant
-from reactor.model.run import OPEN, Attempt, Run, RunState
+from reactor.model.run import OPEN, Attempt, Reason, Run, RunState
 from reactor.telemetry import names
 from reactor.telemetry.base import Sensed
 
@@ -58,12 +58,12 @@ class Span(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
-def of_sensed(found: Sensed) -> list[Span]:
-    """`process`, `sensor`, and one `ready` for each readiness that came of the event."""
+def of_sensed(found: Sensed, group: str | None = None) -> list[Span]:
+    """`process`, `sensor`, and one `ready` for each readiness that came of the event. `group`: the consumer group that reads Kafka."""
     event, destination = found.event, _destination(found)
     process = Span(
         f"process {destination}", CONSUMER, found.process, event.traceparent, found.began, found.ended,
-        {names.SOURCE: found.source, names.DESTINATION: destination, **_payload(event)},
+        {names.SOURCE: found.source, names.DESTINATION: destination, **_payload(event, group)},
     )  # fmt: skip
     sensor = Span(
         f"sensor {found.sensor}",
@@ -86,13 +86,14 @@ def _destination(found: Sensed) -> str:
     return payload.topic if isinstance(payload, (Record, Message)) else str(found.source).partition(":")[2]
 
 
-def _payload(event: RawEvent) -> dict[str, Value]:
+def _payload(event: RawEvent, group: str | None) -> dict[str, Value]:
     payload = event.payload
     what: dict[str, Value] = {names.OPERATION_NAME: "process", names.OPERATION_TYPE: "process"}
     match payload:
         case Record():
             what |= {
                 names.SYSTEM: "kafka", names.DESTINATION_PARTITION: str(payload.partition), names.OFFSET: payload.offset,
+                **({names.GROUP: group} if group is not None else {}),
             }  # fmt: skip
         case Message():
             what |= {names.SYSTEM: "mqtt", names.MESSAGE_ID: event.id}
@@ -121,12 +122,13 @@ def of_announced(made: Announced) -> list[Span]:
 
 
 def of_noted(ended: Noted) -> list[Span]:
-    """The attempt; and where the run is over, the run and its wait."""
+    """The attempt; and where the run is over, the run and its wait. One that was tried again waited in its first life alone."""
     run, attempt = ended.run, ended.attempt
-    spans = [_attempt(run, attempt)] if attempt.traceparent is not None else []
+    spans = [_attempt(run, attempt)] if attempt is not None and attempt.traceparent is not None else []
     if run.state not in OPEN and run.traceparent is not None:
-        spans += [_wait(run, run.traceparent), _run(run)]
-    return spans
+        spans += [_run(run)] if run.reason is Reason.MANUAL else [_wait(run, run.traceparent), _run(run)]
+    owned = {names.OWNER: str(ended.owner)} if ended.owner else {}
+    return [msgspec.structs.replace(s, attributes={**s.attributes, **owned}) for s in spans]
 
 
 def _attempt(run: Run, attempt: Attempt) -> Span:
@@ -191,20 +193,28 @@ def _run(run: Run) -> Span:
         if i.traceparent is not None
         and i.traceparent != run.parent  # Jaeger takes a link to the parent in the parent's place
     )
-    marks = (Mark("queued", run.created), Mark("started", run.started)) if run.started is not None else ()
-    end = run.ended if run.ended is not None else run.created
+    begin, marks = _life(run)
     return Span(
         f"RUN {run.workflow}",
         SERVER,
         run.traceparent,
         run.parent,
-        run.created,
-        end,
+        begin,
+        run.ended if run.ended is not None else run.created,
         attributes,
         marks,
         links,
         run.error if failed else None,
     )
+
+
+def _life(run: Run) -> tuple[Instant, tuple[Mark, ...]]:
+    """When it began, and what happened in it: when somebody asked for it to be tried again is not kept, when that began is."""
+    if run.reason is Reason.MANUAL:
+        begin = run.started if run.started is not None else run.ended
+        return begin if begin is not None else run.created, ()
+    started = (Mark("started", run.started),) if run.started is not None else ()
+    return run.created, (Mark("queued", run.created), *started)
 
 
 def _wait(run: Run, context: str) -> Span:

@@ -60,7 +60,7 @@ class Running(Protocol):
         """Why it is not ready; None where it is."""
 
     def health(self) -> Mapping[SourceName, Health]: ...
-    def metrics(self) -> tuple[bytes, str]: ...
+    async def metrics(self) -> tuple[bytes, str]: ...
     def about(self) -> Mapping[str, Json]: ...
 
 
@@ -118,7 +118,7 @@ class App:
         return JSONResponse({"ready": why_not is None, "reason": why_not}, 200 if why_not is None else 503)
 
     async def metrics(self, request: Request) -> Response:
-        body, kind = self._running.metrics()
+        body, kind = await self._running.metrics()
         return Response(body, media_type=kind)
 
     async def about(self, request: Request) -> Response:

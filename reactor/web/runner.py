@@ -127,9 +127,9 @@ class Runner:
         """See `reactor.web.app.Running`."""
         return self.service.health()
 
-    def metrics(self) -> tuple[bytes, str]:
+    async def metrics(self) -> tuple[bytes, str]:
         """See `reactor.web.app.Running`."""
-        return self._assembly.metrics(self._heart.lag)
+        return await self._assembly.metrics(self._heart.lag)
 
     def about(self) -> Mapping[str, object]:
         """See `reactor.web.app.Running`."""

@@ -4,11 +4,11 @@ import pytest
 
 from reactor import Asset, Dynamic, Limit, Retry
 from reactor.core.runs import LOST_AT_MOST
-from reactor.model.commands import Alert, CancelAttempt, SetTimer
+from reactor.model.commands import Alert, CancelAttempt, Noted, SetTimer
 from reactor.model.duration import SECOND
-from reactor.model.ids import RunId
+from reactor.model.ids import Owner, RunId
 from reactor.model.outcome import CancelRun, Ending, Lost, RetryDue, RunAgain
-from reactor.model.run import RunState
+from reactor.model.run import Reason, RunState
 from tests.core.stage import Stage, does, flow, graph_of
 
 E = Asset("e")
@@ -251,6 +251,27 @@ def test_a_queued_run_is_cancelled_at_once() -> None:
     found.tell(CancelRun(found.runs[1].id, "ann"))
     found.end(found.runs[0])
     assert [r.state for r in found.runs] == ["succeeded", "cancelled", "running"]
+
+
+def test_a_run_that_is_closed_without_an_attempt_is_noted_too() -> None:
+    found = stage(limit=1)
+    found.ready("e").ready("e")
+    found.tell(CancelRun(found.runs[1].id, "ann"))
+    assert [c for c in found.changes.commands if isinstance(c, Noted)] == [
+        Noted(found.runs[1], None, Owner("owner@example.com"))
+    ]
+
+
+def test_each_life_of_a_run_has_a_span_of_its_own_below_the_one_before() -> None:
+    found = stage()
+    first = found.ready("e").end(found.runs[0], Ending.FAILED).runs[0]
+    found.tell(RunAgain(first.id, "ann"))
+    second = found.run(first)
+    assert (second.parent, second.reason) == (first.traceparent, Reason.MANUAL)
+    assert second.traceparent is not None
+    assert first.traceparent is not None
+    assert (second.traceparent[:36], second.attempt_traceparent[:36]) == (first.traceparent[:36],) * 2  # type: ignore[index]
+    assert len({first.traceparent, second.traceparent, first.attempt_traceparent, second.attempt_traceparent}) == 4
 
 
 def test_trying_again_keeps_the_inputs_and_raises_the_token() -> None:

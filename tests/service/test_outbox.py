@@ -6,6 +6,8 @@ from reactor import Arrived, Asset, Dynamic, Gate, Kafka, Ready, Record, Workflo
 from reactor.alerts.base import Undeliverable
 from reactor.core.graph import Graph
 from reactor.model.commands import Alert
+from reactor.model.ids import Instant
+from reactor.store.base import TOLD
 from tests.service.place import OWNER, Place, living, project
 
 thing = Asset("thing", Dynamic("n"))
@@ -118,3 +120,18 @@ async def test_a_new_channel_does_not_tell_the_past() -> None:
     async with living(graph(), ledger, channels=[line]) as place:
         await put(place, "b")
     assert line.told == ["thing b"]
+
+
+async def test_a_channel_that_was_taken_out_is_not_waited_for_and_begins_anew_when_it_comes_back() -> None:
+    line, other = Line("line"), Line("other")
+    async with living(graph(), channels=[line, other]) as place:
+        await put(place, "a")
+        ledger = place.ledger
+    async with living(graph(), ledger, channels=[other]) as place:
+        await put(place, "b")
+        assert ledger.meta[TOLD + "line"] == ""
+        assert await place.disk.forget(Instant(place.clock.now() + 1), Instant(0), 100) >= 2
+        assert ledger.alerts == {}
+    async with living(graph(), ledger, channels=[line, other]) as place:
+        await put(place, "c")
+    assert (line.told, other.told) == (["thing a", "thing c"], ["thing a", "thing b", "thing c"])

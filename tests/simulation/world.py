@@ -450,6 +450,9 @@ class Silent:
 
     traces = False
 
+    def flagged(self, context: str, incoming: str | None) -> str:
+        return context
+
     def sensed(self, found: Sequence[object]) -> None: ...
     def counted(self, counts: Sequence[object]) -> None: ...
     def announced(self, made: Sequence[object]) -> None: ...

@@ -25,11 +25,13 @@ from reactor.model.ids import (
     SourceName,
     TaskName,
     WaitKey,
+    topic_lane,
 )
-from reactor.model.run import CheckResult, RunState
+from reactor.model.run import CheckResult, Reason, RunState
 from reactor.model.seen import FileSeen
 from reactor.model.slot import Held
 from reactor.store.base import (
+    TOLD,
     Audit,
     Kept,
     LaneAt,
@@ -41,6 +43,7 @@ from reactor.store.base import (
     Span,
     TopicRecord,
     Transaction,
+    Undelivered,
     Wanted,
     Writer,
 )
@@ -61,6 +64,10 @@ from tests.store.values import (
     slot,
     wait,
 )
+
+
+def _record(topic: str, at: int) -> TopicRecord:
+    return TopicRecord(topic, None, b"{}", (), Instant(at))
 
 
 class Keeper(Protocol):
@@ -354,7 +361,8 @@ class Conformance:
         one = await engine(keeper)
         await one.commit(Transaction(runs=[ended(run(1), RunState.FAILED, 3), run(2)]))
         again = (await one.writer.load(Wanted(runs=[RunId("run-000001")]))).runs[0]
-        again = msgspec.structs.replace(again, state=RunState.QUEUED, ended=None, order=3)
+        life = {"reason": Reason.MANUAL, "traceparent": "00-a-b-01", "parent": again.traceparent}
+        again = msgspec.structs.replace(again, state=RunState.QUEUED, started=None, ended=None, order=3, **life)
         await one.commit(Transaction(runs=[again]))
         assert [r.id for r in await (await keeper.reader()).runs(RunFilter())] == ["run-000001", "run-000002"]
         assert (await engine(keeper)).restored.open_runs == [run(2), again]
@@ -537,6 +545,42 @@ class Conformance:
         ]
 
     # --- retention
+
+    async def test_old_alerts_go_once_every_channel_took_them(self, keeper: Keeper) -> None:
+        one = await engine(keeper)
+        alerts = [Alert(f"k{n}", AlertKind.LATE, Owner(""), "s", "t", Instant(n)) for n in range(1, 6)]
+        await one.commit(Transaction(alerts=alerts))
+        reader = await keeper.reader()
+        ids = [row.id for row in await reader.alerts(0, 9)]
+        told = {TOLD + "log": str(ids[4]), TOLD + "mail": str(ids[2]), TOLD + "gone": ""}
+        lost = [Undelivered(ids[n], "mail", "refused", Instant(9)) for n in (0, 2)]
+        await one.commit(Transaction(meta=told, undelivered=lost))
+        assert await one.writer.forget(Instant(3), Instant(0), 1) == 1
+        assert await one.writer.forget(Instant(3), Instant(0), 9) == 1
+        assert [row.id for row in await reader.alerts(0, 9)] == ids[2:]
+        assert await reader.undelivered(9) == lost[1:]
+        assert await one.writer.forget(Instant(9), Instant(0), 9) == 1, "mail has not taken the others"
+        await one.commit(Transaction(meta={TOLD + "mail": str(ids[4])}))
+        assert await one.writer.forget(Instant(9), Instant(0), 9) == 2
+        await one.commit(Transaction(alerts=alerts[:1]))
+        assert [row.id > ids[4] for row in await reader.alerts(0, 9)] == [True], "an id is never given twice"
+
+    async def test_old_records_go_once_they_were_read_and_their_offsets_stay(self, keeper: Keeper) -> None:
+        one = await engine(keeper)
+        await one.commit(Transaction(topics=[_record(topic, n) for n in range(5) for topic in ("read", "nobodys")]))
+        reader = await keeper.reader()
+        read = Span(SourceName("kafka:read"), topic_lane("read"), 0, 2, ignored=2, at=Instant(99))
+        await one.commit(Transaction(moves=[Move(read, first_time=True)]))
+        assert await one.writer.forget(Instant(4), Instant(0), 3) == 3
+        while await one.writer.forget(Instant(4), Instant(0), 3):
+            pass
+        assert await reader.topic_ends() == {"read": (2, 5), "nobodys": (4, 5)}
+        assert [r.offset for r in await reader.topic("read", 0, 9)] == [2, 3, 4]
+        assert await one.commit(Transaction(topics=[_record("nobodys", 7)])) == {"nobodys": 6}
+        while await one.writer.forget(Instant(99), Instant(0), 9):
+            pass
+        assert await reader.topic_ends() == {"read": (2, 5), "nobodys": (6, 6)}
+        assert await one.commit(Transaction(topics=[_record("nobodys", 8)])) == {"nobodys": 7}
 
     async def test_old_history_goes_and_the_ledger_still_balances(self, keeper: Keeper) -> None:
         one = await engine(keeper)

@@ -83,7 +83,8 @@ async def test_only_its_owner_may_read_the_files(sqlite: SqliteKeeper) -> None:
     finally:
         os.umask(before)
     modes = {f.name: stat.S_IMODE(f.stat().st_mode) for f in sqlite.path.parent.iterdir()}
-    assert modes == dict.fromkeys(("reactor.db", "reactor.db-wal", "reactor.db-shm", "reactor.db.lock"), 0o600)
+    names = ("reactor.db", "reactor.db-wal", "reactor.db-shm", "reactor.db.lock", "reactor.db.mark")
+    assert modes == dict.fromkeys(names, 0o600)
 
 
 async def test_each_commit_is_synced_and_checkpoints_are_our_own(sqlite: SqliteKeeper) -> None:

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from reactor.model.commands import Alert, AlertKind, Noted
 from reactor.model.ids import Instant, Lane, Owner, SourceName
-from reactor.model.run import RunState
+from reactor.model.run import Reason, RunState
 from reactor.telemetry.base import Counted
 from reactor.telemetry.metrics import Both, Metrics
 from tests.telemetry.facts import SECOND, announced, attempt, noted, run
@@ -22,7 +22,7 @@ def counted(**more: int) -> Counted:
 
 def page(metrics: Metrics, dropped: int = 0, **sources: tuple[bool, int | None]) -> dict[str, float]:
     """Each line of the page and its number."""
-    text = metrics.render(sources, 2, 0.5, dropped)[0].decode()
+    text = metrics.render(sources, 2, 0.5, dropped, {}, {})[0].decode()
     return {
         s.name + str(sorted(s.labels.items()) if s.labels else ""): s.value
         for family in text_string_to_metric_families(text)
@@ -58,6 +58,20 @@ def test_a_run_is_counted_when_it_is_over_and_each_of_its_attempts() -> None:
     assert found["reactor_runs_total[('result', 'succeeded'), ('task', 'build')]"] == 1
 
 
+def test_a_run_that_was_cancelled_in_the_queue_is_counted_without_an_attempt() -> None:
+    metrics = Metrics("1")
+    metrics.noted([Noted(run(RunState.CANCELLED, started=None), None)])
+    found = page(metrics)
+    assert found["reactor_runs_total[('result', 'cancelled'), ('task', 'build')]"] == 1
+    assert not [k for k in found if k.startswith(("reactor_attempts_total", "reactor_run_duration_seconds_count"))]
+
+
+def test_a_run_that_was_tried_again_waited_once() -> None:
+    metrics = Metrics("1")
+    metrics.noted([Noted(run(RunState.FAILED), attempt("failed")), Noted(run(reason=Reason.MANUAL), attempt())])
+    assert page(metrics)["reactor_rule_wait_seconds_count[('task', 'build')]"] == 1
+
+
 def test_how_long_runs_waited_and_took_falls_into_buckets() -> None:
     metrics = Metrics("1")
     for seconds in (0.01, 0.02, 100_000):
@@ -89,19 +103,28 @@ def test_the_state_of_sources_is_that_of_the_moment_of_the_scrape() -> None:
     assert not [k for k in found if "lag_records" in k], "a lag that is not known is not said"
 
 
+def test_how_complete_and_how_fresh_assets_are_is_that_of_the_moment_too() -> None:
+    metrics = Metrics("1")
+    metrics.render({}, 0, 0, 0, {("gone", "ready"): 7}, {"gone": 1.0})
+    text = metrics.render({}, 0, 0, 0, {("orders", "ready"): 6, ("orders", "late"): 0}, {"orders": 90.5})[0].decode()
+    assert 'reactor_partitions{asset="orders",state="ready"} 6.0' in text
+    assert 'reactor_asset_freshness_seconds{asset="orders"} 90.5' in text
+    assert "gone" not in text
+
+
 def test_no_label_holds_a_partition_or_the_id_of_a_run() -> None:
     metrics = Metrics("1")
     metrics.counted([counted(ready=1)])
     metrics.noted([noted(), noted(trace=2)])
     metrics.announced([announced()])
-    text = metrics.render({"kafka": (True, 1)}, 0, 0, 0)[0].decode()
+    text = metrics.render({"kafka": (True, 1)}, 0, 0, 0, {("orders", "ready"): 1}, {"orders": 1})[0].decode()
     assert "2026-11-20" not in text
     assert "01run" not in text
 
 
 def test_spans_that_were_lost_are_a_counter() -> None:
     assert page(Metrics("1"), dropped=12)["reactor_spans_dropped_total"] == 12
-    assert b"# TYPE reactor_spans_dropped_total counter" in Metrics("1").render({}, 0, 0, 1)[0]
+    assert b"# TYPE reactor_spans_dropped_total counter" in Metrics("1").render({}, 0, 0, 1, {}, {})[0]
 
 
 def test_without_traces_nobody_needs_ids() -> None:

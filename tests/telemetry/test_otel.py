@@ -65,7 +65,7 @@ def settle(monkeypatch: pytest.MonkeyPatch) -> Settle:
 
 @asynccontextmanager
 async def telling(environ: dict[str, str], limit: float = 3.0) -> AsyncIterator[OtelTraces]:
-    traces = from_environment(environ, "1.2.3", REDACT)
+    traces = from_environment(environ, "1.2.3", REDACT, None)
     try:
         yield traces
     finally:
@@ -202,7 +202,7 @@ async def test_it_costs_spans_and_neither_the_caller_nor_the_end_waits_for_it(
     caplog.set_level(logging.WARNING, "reactor")
     with unwell() as endpoint:
         settle("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        traces = from_environment({}, "1", REDACT)
+        traces = from_environment({}, "1", REDACT, None)
         longest = 0.0
         for second in range(300):
             told = [noted(trace=1 + second * 10 + n, at=second * SECOND) for n in range(10)]
@@ -276,4 +276,4 @@ def test_there_are_traces_only_where_a_collector_is_named(environ: dict[str, str
 
 async def test_a_protocol_that_is_not_spoken_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"http/protobuf only.*4318"):
-        from_environment({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "1", REDACT)
+        from_environment({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "1", REDACT, None)

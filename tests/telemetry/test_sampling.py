@@ -55,6 +55,27 @@ def test_the_flag_is_a_bit_and_not_a_number() -> None:
     assert sampler({})(f"00-{'a' * 32}-{'b' * 16}-03"), "level 2 of the standard sets a second bit for random ids"
 
 
+@pytest.mark.parametrize(
+    ("name", "share", "context", "incoming", "flags"),
+    [
+        ("parentbased_traceidratio", "0", KEPT, None, "00"),
+        ("parentbased_traceidratio", "1", KEPT, None, "01"),
+        ("parentbased_traceidratio", "0", KEPT, KEPT, "01"),
+        ("parentbased_traceidratio", "1", NOT, NOT, "00"),
+        ("traceidratio", "0", KEPT, KEPT, "00"),
+        ("always_on", "1", NOT, NOT, "01"),
+        ("traceidratio", "0", KEPT[:-2] + "03", None, "02"),
+    ],
+)
+def test_what_is_handed_out_says_whether_the_trace_is_kept(
+    name: str, share: str, context: str, incoming: str | None, flags: str
+) -> None:
+    keep = Keep(sampler({"OTEL_TRACES_SAMPLER": name, "OTEL_TRACES_SAMPLER_ARG": share}))
+    handed = keep.flagged(context, incoming)
+    assert handed == context[:-2] + flags
+    assert keep(handed, Instant(0), incoming=incoming) == (flags in ("01", "03"))
+
+
 ALL, NONE = Sampler(1.0, by_parent=True), Sampler(0.0, by_parent=True)
 
 

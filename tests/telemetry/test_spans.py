@@ -6,8 +6,8 @@ import pytest
 
 from reactor.model.commands import Noted
 from reactor.model.events import CloudEvent, File, Message, Payload, Row, Tick
-from reactor.model.ids import Instant
-from reactor.model.run import CheckResult, RunState
+from reactor.model.ids import Instant, Owner
+from reactor.model.run import CheckResult, Reason, RunState
 from reactor.telemetry.spans import Span, of_announced, of_noted, of_sensed
 from tests.telemetry.facts import (
     ATTEMPT,
@@ -23,11 +23,25 @@ from tests.telemetry.facts import (
     attempt,
     run,
     sensed,
+    span,
 )  # fmt: skip
 
 
 def lines(spans: list[Span]) -> list[tuple[str, str, str, str | None, int, int]]:
     return [(s.name, s.kind, s.context, s.parent, s.start, s.end) for s in spans]
+
+
+def test_a_record_names_the_group_that_read_it_where_there_is_one() -> None:
+    assert of_sensed(sensed(), "reactor")[0].attributes["messaging.consumer.group.name"] == "reactor"
+    assert (
+        "messaging.consumer.group.name"
+        not in of_sensed(sensed(CloudEvent("e1", "/shop", "paid")), "reactor")[0].attributes
+    )
+
+
+def test_a_run_and_its_attempts_name_their_owner() -> None:
+    spans = of_noted(Noted(run(), attempt(), Owner("shop@example.com")))
+    assert [s.attributes["reactor.owner"] for s in spans] == ["shop@example.com"] * 3
 
 
 def test_an_event_that_became_ready_is_processed_sensed_and_ready_below_its_producer() -> None:
@@ -92,6 +106,27 @@ def test_the_wait_has_an_id_of_its_own_in_the_trace_of_its_run_and_always_the_sa
     assert first == second
     assert first[:36] == RUN[:36]
     assert first[36:52] not in {each[36:52] for each in (PRODUCER, PROCESS, SENSOR, READY, RUN, ATTEMPT)}
+
+
+def test_a_life_in_which_somebody_tried_it_again_is_a_run_below_the_first_and_did_not_wait() -> None:
+    again = run(traceparent=span(8), parent=RUN, reason=Reason.MANUAL, started=Instant(90), ended=Instant(99))
+    task, whole = of_noted(Noted(again, attempt(traceparent=span(9), started=Instant(90), ended=Instant(99))))
+    assert lines([task, whole]) == [
+        ("task build", "internal", span(9), span(8), 90, 99),
+        ("RUN daily", "server", span(8), RUN, 90, 99),
+    ]
+    assert [k.context for k in whole.links] == [OTHER, READY]
+    assert whole.attributes["reactor.run.reason"] == "manual"
+
+
+def test_a_run_that_was_cancelled_in_the_queue_has_a_span_and_no_task() -> None:
+    wait, whole = of_noted(Noted(run(RunState.CANCELLED, started=None), None))
+    assert (wait.name, whole.name, whole.attributes["cicd.pipeline.result"]) == (
+        "wait build",
+        "RUN daily",
+        "cancellation",
+    )
+    assert [m.name for m in whole.marks] == ["queued"]
 
 
 def test_an_attempt_says_how_it_went_and_what_the_checks_found() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -137,9 +137,38 @@ async def test_the_last_input_is_the_runs_parent_and_the_others_are_links(
     assert runs[0].attributes["cicd.pipeline.result"] == "success"
     attempts = [s for s in spans if s.name == "task ship"]
     assert sorted(str(a.attributes["cicd.pipeline.task.run.result"]) for a in attempts) == ["failure", "success"]
+    assert (
+        {a.attributes["reactor.owner"] for a in attempts}
+        == {runs[0].attributes["reactor.owner"]}
+        == {"shop@example.com"}
+    )
     assert "hunter2" not in str(spans)
     assert 'reactor_runs_total{result="succeeded",task="ship"} 1.0' in numbers
+    assert 'reactor_partitions{asset="shipped",state="ready"} 1.0' in numbers
+    assert 'reactor_asset_freshness_seconds{asset="paid"} ' in numbers
     assert 'reactor_events_total{outcome="ready",source="http:paid"} 1.0' in numbers
+
+
+async def test_a_trace_that_the_ratio_leaves_out_tells_its_tasks_so(
+    tmp_path: Path, otlp: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.endpoint)
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
+    async with running(project(tmp_path)) as runner:
+        await post(runner, "packed", "p2", None)
+        await post(runner, "paid", "p1", None)
+        reader = await runner.assembly.reader()
+
+        async def handed() -> list[str]:
+            return [r.attempt_traceparent or "" for r in await reader.runs(RunFilter()) if r.ended is not None]
+
+        await eventually(lambda: _is_two(handed))
+        assert [context[-3:] for context in await handed()] == ["-00", "-00"]
+
+
+async def _is_two(handed: Callable[[], Awaitable[list[str]]]) -> bool:
+    return len(await handed()) == 2
 
 
 async def test_the_trace_is_seen_in_jaeger(tmp_path: Path, jaeger: Jaeger, monkeypatch: pytest.MonkeyPatch) -> None:

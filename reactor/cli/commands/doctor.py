@@ -24,6 +24,7 @@ from reactor.sources.kafka.settings import kafka_settings
 from reactor.sources.mqtt.settings import MqttSettings
 from reactor.sources.webhooks.keys import secrets_of
 from reactor.store.base import Reader
+from reactor.store.sqlite.restored import went_back
 
 ROOM = 500_000_000
 """Bytes that should be free where the ledger is."""
@@ -92,8 +93,14 @@ def _ledger(settings: Settings) -> tuple[str, str]:
 
     try:
         wrong = ask(settings, question)
+        behind = asyncio.run(went_back(settings.database))
     except NotFound:
         return "note", f"there is none yet; the service makes it at {settings.database}"
+    if behind:
+        return (
+            "wrong",
+            f"{settings.database} went back in time: {behind}. Put a newer copy in its place, or see `reactor restored`.",
+        )
     return ("wrong", " ".join(wrong)) if wrong else ("ok", f"{settings.database} balances")
 
 

@@ -61,7 +61,9 @@ class Show:
 
     def _noted(self, told: Noted) -> None:
         run, attempt = told.run, told.attempt
-        if attempt.error:
+        if attempt is None:
+            self.line(f"[red]✕[/] {run.task} {run.key} {run.state}: {escape(run.error or '')}")
+        elif attempt.error:
             self.line(f"[red]✕[/] {run.task} {run.key} attempt {attempt.number}: {escape(attempt.error)}{_next(told)}")
         else:
             checks = ", ".join(f"{c.check} {'ok' if c.passed else 'failed'}" for c in attempt.checks)

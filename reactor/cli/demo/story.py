@@ -81,7 +81,7 @@ async def _late_refund(stage: Stage) -> None:
 
 
 def _failed_once(stage: Stage) -> bool:
-    return any(n.run.key == DAY and n.attempt.result == Ending.FAILED for n in stage.noted)
+    return any(n.run.key == DAY and n.attempt and n.attempt.result == Ending.FAILED for n in stage.noted)
 
 
 def _late(stage: Stage) -> bool:

@@ -61,7 +61,7 @@ async def board(
     known = Known()
     rows: list[Row] = []
     for name in in_order(graph, only):
-        many = partitions * HOURS if _hourly(graph, name) else partitions
+        many = newest_of(graph, name, partitions)
         await read(reader, graph, known, name, many)
         cells = tuple(judge(graph, known, name, key, now) for key in keys(graph, known, name, now, many))
         if only is None or name == only:
@@ -101,9 +101,10 @@ def inputs_of(graph: Graph, name: AssetName) -> set[AssetName]:
     return {t.asset for t in terms if not t.asset.startswith(SCHEDULE)}
 
 
-def _hourly(graph: Graph, name: AssetName) -> bool:
+def newest_of(graph: Graph, name: AssetName, partitions: int) -> int:
+    """How many of an asset's partitions are shown: of an hourly one, as many days."""
     time = time_of(graph.assets[name].partitions)
-    return time is not None and time.unit == "hour"
+    return partitions * HOURS if time is not None and time.unit == "hour" else partitions
 
 
 def keys(graph: Graph, known: Known, name: AssetName, now: Instant, many: int) -> list[PartitionKey]:

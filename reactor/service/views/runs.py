@@ -4,7 +4,7 @@ import msgspec
 
 from reactor.model.errors import NotFound
 from reactor.model.events import Json
-from reactor.model.run import Attempt, Run
+from reactor.model.run import Attempt, Reason, Run
 from reactor.service.views.words import input_of, iso
 from reactor.store.base import Reader, RunFilter
 
@@ -59,7 +59,7 @@ def line_of(run: Run) -> RunLine:
         ended=iso(run.ended),
         next_at=iso(run.next_at),
         waited=run.created - run.waited_since,
-        queued=None if run.started is None else run.started - run.created,
+        queued=None if run.started is None or run.reason is Reason.MANUAL else run.started - run.created,
         took=None if run.started is None or run.ended is None else run.ended - run.started,
         error=run.error,
         merged=run.merged,

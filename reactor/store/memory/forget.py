@@ -1,11 +1,11 @@
 """Retention in memory: the same rules as in a database, without its searches."""
 
 from collections import Counter
-from itertools import islice
+from itertools import islice, takewhile
 
-from reactor.model.ids import Instant, TaskName
+from reactor.model.ids import Instant, TaskName, topic_lane
 from reactor.model.run import Run
-from reactor.store.base import Span
+from reactor.store.base import TOLD, Span
 from reactor.store.memory.ledger import Ledger
 from reactor.store.moves import join
 
@@ -16,7 +16,8 @@ def forget(ledger: Ledger, before: Instant, seen_before: Instant, most: int) -> 
     for step in (_runs, _readiness, _kept, _dead):
         left -= step(ledger, before, left)
     left -= _seen(ledger, seen_before, left)
-    left -= _spans(ledger, before, left)
+    for step in (_spans, _alerts, _records):
+        left -= step(ledger, before, left)
     return most - left
 
 
@@ -105,4 +106,28 @@ def _spans(ledger: Ledger, before: Instant, most: int) -> int:
             whole = join(whole, spans[taken])
             taken, gone = taken + 1, gone + 1
         ledger.spans[place] = [whole, *spans[taken:]]
+    return gone
+
+
+def _alerts(ledger: Ledger, before: Instant, most: int) -> int:
+    told = [int(note) for name, note in ledger.meta.items() if name.startswith(TOLD) and note]
+    taken = [key for key, id in ledger.alert_ids.items() if id <= min(told, default=id)]
+    gone = list(takewhile(lambda key: ledger.alerts[key].at < before, taken[:most]))
+    for key in gone:
+        del ledger.alerts[key]
+        id = ledger.alert_ids.pop(key)
+        for place in [place for place in ledger.undelivered if place[0] == id]:
+            del ledger.undelivered[place]
+    return len(gone)
+
+
+def _records(ledger: Ledger, before: Instant, most: int) -> int:
+    gone = 0
+    for topic in sorted(ledger.topics):
+        log = ledger.topics[topic]
+        lanes = [row.at.position for (_, lane), row in ledger.lanes.items() if lane == topic_lane(topic)]
+        read = log[: max(min(lanes) - log[0].offset, 0)] if log and lanes else log
+        number = sum(1 for _ in takewhile(lambda r: r.at < before, read[: most - gone]))
+        del log[:number]
+        gone += number
     return gone

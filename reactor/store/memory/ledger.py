@@ -64,7 +64,10 @@ class Ledger:
     attempts: dict[tuple[RunId, int], Attempt] = field(default_factory=dict)
     states: dict[SensorName, bytes] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
+    alert_ids: dict[str, int] = field(default_factory=dict)
+    alerted: int = 0
     topics: dict[str, list[TopicRecord]] = field(default_factory=dict)
+    topic_ends: dict[str, int] = field(default_factory=dict)
     audits: list[Audit] = field(default_factory=list)
     meta: dict[str, str] = field(default_factory=dict)
     undelivered: dict[tuple[int, str], Undelivered] = field(default_factory=dict)
@@ -165,7 +168,9 @@ def _put_state(ledger: Ledger, tx: Transaction) -> None:
     ledger.attempts |= {(a.run, a.number): a for a in tx.attempts}
     ledger.states |= {s.sensor: s.state for s in tx.states}
     for alert in tx.alerts:
-        ledger.alerts.setdefault(alert.key, alert)
+        if alert.key not in ledger.alerts:
+            ledger.alerted += 1
+            ledger.alerts[alert.key], ledger.alert_ids[alert.key] = alert, ledger.alerted
     ledger.audits += tx.audits
     ledger.meta |= tx.meta
     ledger.undelivered |= {(u.alert, u.channel): u for u in tx.undelivered}
@@ -174,7 +179,7 @@ def _put_state(ledger: Ledger, tx: Transaction) -> None:
 def _append(ledger: Ledger, tx: Transaction) -> dict[str, int]:
     ends: dict[str, int] = {}
     for record in tx.topics:
-        log = ledger.topics.setdefault(record.topic, [])
-        log.append(replace(record, offset=len(log)))
-        ends[record.topic] = len(log)
+        offset = ledger.topic_ends.get(record.topic, 0)
+        ledger.topics.setdefault(record.topic, []).append(replace(record, offset=offset))
+        ledger.topic_ends[record.topic] = ends[record.topic] = offset + 1
     return ends

@@ -181,7 +181,7 @@ class MemoryReader:
 
     async def alerts(self, after: int, limit: int) -> list[AlertRow]:
         """See `Reader.alerts`."""
-        found = [AlertRow(n, a) for n, a in enumerate(self.ledger.alerts.values(), 1)]
+        found = [AlertRow(self.ledger.alert_ids[key], a) for key, a in self.ledger.alerts.items()]
         return [row for row in found if row.id > after][:limit]
 
     async def undelivered(self, limit: int) -> list[Undelivered]:
@@ -198,7 +198,7 @@ class MemoryReader:
 
     async def topic_ends(self) -> dict[str, tuple[int, int]]:
         """See `Reader.topic_ends`."""
-        return {name: (0, len(log)) for name, log in self.ledger.topics.items()}
+        return {name: (end - len(self.ledger.topics[name]), end) for name, end in self.ledger.topic_ends.items()}
 
     async def balance(self) -> Iterable[str]:
         """See `Reader.balance`."""

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from reactor.model.errors import ConfigError
 from reactor.store.sqlite import schema
+from reactor.store.sqlite.backup import keep_copy
 from reactor.store.sqlite.db import Db
+from reactor.store.sqlite.disk import sync_folder
 from reactor.store.sqlite.link import Link
 from reactor.store.sqlite.trouble import unusable
 
@@ -31,13 +33,4 @@ def _make_file(path: Path) -> None:
 
 
 def _prepare(db: Db, path: Path) -> None:
-    schema.prepare(db, str(path), lambda: _sync_folder(path))
-
-
-def _sync_folder(path: Path) -> None:
-    """The name of a file is durable when its folder is."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    schema.prepare(db, str(path), lambda: sync_folder(path), lambda version: keep_copy(db, path, version))

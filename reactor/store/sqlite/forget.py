@@ -7,11 +7,12 @@ What stays: whatever an open wait, a run that is kept, or the newest version of 
 """
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 from reactor.model.errors import Fenced
 from reactor.model.events import Json
-from reactor.model.ids import Instant
-from reactor.store.base import Span
+from reactor.model.ids import Instant, topic_lane
+from reactor.store.base import TOLD, Span
 from reactor.store.moves import join, not_the_holder
 from reactor.store.sqlite import rows
 from reactor.store.sqlite.db import Db, put, select_keyed, transact
@@ -54,6 +55,16 @@ OLD_DEAD = "SELECT id FROM dead WHERE state IN ('retried', 'dropped') AND at < ?
 THESE_DEAD = "SELECT d.source, d.lane, d.leads, d.state FROM {keys} k CROSS JOIN dead d ON d.id = k.column1"
 OLD_SPANS = f"SELECT {rows.SPAN} FROM span WHERE source = ? AND lane = ? ORDER BY first LIMIT ?"
 
+OLDEST_ALERTS = """
+SELECT id, at FROM alert
+WHERE id <= (SELECT coalesce(min(CAST(value AS INTEGER)), 9223372036854775807) FROM note WHERE substr(name, 1, ?) = ? AND value <> '')
+ORDER BY id LIMIT ?"""
+OLDEST_RECORDS = """
+SELECT position, at FROM record
+WHERE topic = ? AND position < (SELECT coalesce(min(position), 9223372036854775807) FROM lane WHERE lane = ?)
+ORDER BY position LIMIT ?"""
+SHORTER = "UPDATE topic SET first = ? WHERE name = ? AND first < ?"
+
 COUNT = "INSERT INTO gone VALUES (?1, ?2) ON CONFLICT (what) DO UPDATE SET number = number + ?2"
 GONE_READY = "UPDATE lane SET gone_ready = gone_ready + ? WHERE source = ? AND lane = ?"
 GONE_DEAD = "UPDATE lane SET gone_dead = gone_dead + ? WHERE source = ? AND lane = ?"
@@ -81,6 +92,8 @@ class Forgetting:
             (_find_dead, _remove_dead, before),
             (_find_seen, _remove_seen, seen_before),
             (find_spans, fold_spans, before),
+            (find_alerts, _remove_alerts, before),
+            (find_records, _remove_records, before),
         ]
         finder = await self._keeper.link()
         gone = 0
@@ -237,3 +250,33 @@ def fold_spans(db: Db, found: Found, before: Instant) -> int:
         put(db, SPAN, [rows.span_row(whole)])
         gone += len(old) - 1
     return gone
+
+
+# --- alerts, and records of embedded topics: both are in the order of their time, so the oldest come first
+
+
+def find_alerts(db: Db, before: Instant, most: int) -> Found:
+    oldest = db.execute(OLDEST_ALERTS, (len(TOLD), TOLD, most)).fetchall()
+    return [(id,) for id, _ in takewhile(lambda row: row[1] < before, oldest)]
+
+
+def _remove_alerts(db: Db, found: Found, before: Instant) -> int:
+    put(db, "DELETE FROM undelivered WHERE alert = ?", found)
+    put(db, "DELETE FROM alert WHERE id = ?", found)
+    return len(found)
+
+
+def find_records(db: Db, before: Instant, most: int) -> Found:
+    """(topic, position) of each that may go."""
+    found: list[tuple[str, int]] = []
+    for (topic,) in db.execute("SELECT name FROM topic WHERE first < next ORDER BY name").fetchall():
+        oldest = db.execute(OLDEST_RECORDS, (topic, topic_lane(topic), most - len(found))).fetchall()
+        found += [(topic, position) for position, _ in takewhile(lambda row: row[1] < before, oldest)]
+    return found
+
+
+def _remove_records(db: Db, found: Found, before: Instant) -> int:
+    for topic, last in dict(found).items():
+        db.execute("DELETE FROM record WHERE topic = ? AND position <= ?", (topic, last))
+        db.execute(SHORTER, (last + 1, topic, last + 1))
+    return len(found)

@@ -119,7 +119,7 @@ def run_life(r: Run) -> tuple[Value, ...]:
 
 def run_place(r: Run) -> tuple[Value, ...]:
     """What changes only while it is queued: a later request joined it, or a person asked for it again. With the id last."""
-    return r.order, r.generation, r.merged, _encode(r.inputs), r.id
+    return r.order, r.generation, r.merged, _encode(r.inputs), r.reason.value, r.traceparent, r.parent, r.id
 
 
 def run_of(row: Row) -> Run:

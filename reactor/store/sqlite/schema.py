@@ -23,13 +23,19 @@ def migrations() -> list[str]:
     return [f.read_text(encoding="utf-8") for f in found]
 
 
-def prepare(db: Db, place: str, sync_folder: Callable[[], None]) -> None:
-    """From whatever the file holds to a ledger of this version. Nothing may be acknowledged before this returns."""
+def prepare(
+    db: Db, place: str, sync_folder: Callable[[], None], keep_copy: Callable[[int], object] = lambda version: None
+) -> None:
+    """From whatever the file holds to a ledger of this version. Nothing may be acknowledged before this returns. `keep_copy`: called before
+    an older schema, whose version it is told, is changed.
+    """
     scripts = migrations()
-    check(db, scripts, place)
+    version = check(db, scripts, place)
     convert(db)
     sync_folder()
     sound(db, place)
+    if 0 < version < len(scripts):
+        keep_copy(version)
     migrate(db, scripts, place)
     sync_folder()
     settle(db)

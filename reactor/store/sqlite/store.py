@@ -1,5 +1,6 @@
 """The ledger in a SQLite file, for the engine: `reactor.store.base.Writer`."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from reactor.store.sqlite.forget import Forgetting
 from reactor.store.sqlite.keep import LogKeeper
 from reactor.store.sqlite.link import Link
 from reactor.store.sqlite.lock import EngineLock
+from reactor.store.sqlite.mark import Mark
 from reactor.store.sqlite.write import Known, remember, write
+
+log = logging.getLogger(__name__)
 
 
 class SqliteStore:
@@ -23,7 +27,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
-        self._lock = EngineLock(self._path)
+        self._lock, self._mark = EngineLock(self._path), Mark(self._path)
         self._link: Link | None = None
         self._loads: Link | None = None
         self._keeper: LogKeeper | None = None
@@ -33,17 +37,18 @@ class SqliteStore:
         self._broken: ReactorError | None = None
 
     async def restore(self, holder: str) -> Restored:
-        """See `Writer.restore`. Raises besides: ConfigError, StoreTooNew, StoreCorrupt, StoreFull. Makes the file where there is none."""
+        """See `Writer.restore`. Raises besides: ConfigError, StoreTooNew, StoreOlder, StoreCorrupt, StoreFull. Makes the file where there is none."""
         if self._link is None:
             self._lock.take(holder)
             try:
-                self._link = await open_ledger(self._path)
+                self._link = await self._opened()
             except BaseException:
                 self._lock.give_back()
                 raise
         self._loads = self._loads or await Link.open(self._path, read_only=True)
         self._keeper = self._keeper or LogKeeper(self._path, self._link)
         restored = await self._link.run(load.take_lease, holder)
+        await self._link.run(self._mark.write)
         self._epoch = restored.epoch
         self._forgetting = Forgetting(self._link, self._keeper, restored.epoch)
         self._known = {run.id: run for run in restored.open_runs}
@@ -54,6 +59,15 @@ class SqliteStore:
         self._open()
         assert self._loads is not None, "opened with the other one"
         return await self._loads.run(load.load, wanted)
+
+    async def _opened(self) -> Link:
+        link = await open_ledger(self._path)
+        try:
+            await link.run(self._mark.check)
+        except BaseException:
+            await link.close()
+            raise
+        return link
 
     async def load_files(self, source: SourceName) -> list[FileSeen]:
         """See `Writer.load_files`."""
@@ -91,18 +105,28 @@ class SqliteStore:
         self._open()
         if self._keeper is not None:
             await self._keeper.move()
+            await (await self._keeper.link()).run(self._mark.write)
 
     async def close(self) -> None:
         """Gives the database back, for the next engine. May be called twice."""
         try:
             if self._keeper is not None:
                 await self._keeper.close()
-            for link in (self._loads, self._link):
-                if link is not None:
-                    await link.close()
+            if self._loads is not None:
+                await self._loads.close()
+            if self._link is not None:
+                await self._leave(self._link)
         finally:
             self._keeper = self._link = self._loads = None
             self._lock.give_back()
+
+    async def _leave(self, link: Link) -> None:
+        try:
+            await link.run(self._mark.write)
+        except ReactorError as error:
+            log.warning("How far the ledger has come could not be read at its end: %s", error)
+        finally:
+            await link.close()
 
     def _open(self) -> Link:
         if self._link is None:

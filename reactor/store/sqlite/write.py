@@ -40,7 +40,7 @@ UPDATE run SET state = k.column1, digest = k.column2, attempt_traceparent = k.co
     ended = k.column6, attempt = k.column7, token = k.column8, failures = k.column9, lost = k.column10, next_at = k.column11,
     cancel_asked = k.column12, error = k.column13
 FROM {keys} k WHERE run.ord = k.column14"""
-RUN_PLACED = "UPDATE run SET ord = ?, generation = ?, merged = ?, inputs = ? WHERE id = ?"
+RUN_PLACED = "UPDATE run SET ord = ?, generation = ?, merged = ?, inputs = ?, reason = ?, traceparent = ?, parent = ? WHERE id = ?"
 RUN_KNOWN = f"SELECT {rows.RUN} FROM {{keys}} k CROSS JOIN run r ON r.id = k.column1"
 USED = "INSERT OR IGNORE INTO used VALUES (?, ?, ?)"
 NOT_USED = "DELETE FROM used WHERE seq = ? AND task = ? AND run = ?"
