@@ -191,6 +191,6 @@ class Clerk:
                 Kept(batch.source, batch.lane, j.event.position, j.event.id, now, encode_payload(j.event.payload))
                 for j in found.judged
             )
-        if found.dead:
-            dead = [letter for judged in arrival.judged for letter in judged.dead]
+        dead = [letter for judged in arrival.judged for letter in judged.dead]
+        if dead:
             self.state.tell(self._letters.of(self.graph, dead, now))

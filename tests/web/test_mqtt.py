@@ -67,11 +67,12 @@ async def runner(tmp_path: Path, own_mqtt: Mosquitto) -> AsyncIterator[Runner]:
 
 async def read(runner: Runner, count: int) -> None:
     """So many publications are durable."""
-    await eventually(lambda: _position(runner) == count)
+    reader = await runner.assembly.reader()
 
+    async def position() -> bool:
+        return max((at.position for at in await reader.lanes() if at.source == SOURCE), default=0) == count
 
-def _position(runner: Runner) -> int:
-    return max((at.position for (source, _), at in runner.service.engine.lanes.items() if source == SOURCE), default=0)
+    await eventually(position)
 
 
 async def test_a_poisoned_publication_costs_itself_and_is_kept_whole(runner: Runner, own_mqtt: Mosquitto) -> None:

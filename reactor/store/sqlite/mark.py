@@ -22,7 +22,8 @@ from reactor.store.sqlite.write import AUDIT
 log = logging.getLogger(__name__)
 
 NUMBERS = """
-SELECT epoch, next_seq - 1, next_order - 1, (SELECT coalesce(sum(position), 0) FROM lane),
+SELECT epoch, max(next_seq - 1, (SELECT coalesce(max(seq), 0) FROM readiness)),
+       max(next_order - 1, (SELECT coalesce(max(ord), 0) FROM run)), (SELECT coalesce(sum(position), 0) FROM lane),
        (SELECT coalesce(sum(next), 0) FROM topic), (SELECT coalesce(max(id), 0) FROM audit)
 FROM engine"""
 
