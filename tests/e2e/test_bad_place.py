@@ -305,7 +305,7 @@ def test_a_full_disk(small: Project) -> None:
     fill(ballast)
     begun = small.start("run")
     assert begun.ended() == 75
-        assert begun.log.endswith(f"reactor: {full}\n"), begun.log
+    assert begun.log.endswith(f"reactor: {full}\n"), begun.log
     ballast.unlink()
     goes_on_after = small.start("run").up()
     Books(small, goes_on_after).post("2026-02-02")
