@@ -7,7 +7,7 @@ decided in `wiring`.
     loaded.settings.port, loaded.origins["port"]
 
 Names for others: `settings.root`, `.state_dir`, `.database`, `.service_file`, `.log_dir`, `.host`, `.port`, `.hosts`,
-`.token`, `.definitions`, `.stop_seconds`, `.retention_micros`, `.log_format`, `.log_level`, `.kafka` (the fields of
+`.token`, `.definitions`, `.stop_seconds`, `.body_seconds`, `.retention_micros`, `.log_format`, `.log_level`, `.kafka` (the fields of
 `reactor.sources.kafka.settings.KafkaSettings`: `kafka_settings(settings.kafka.model_dump())`), `.mqtt` (likewise, of
 `reactor.sources.mqtt.settings.MqttSettings`), `.s3` (the fields of `reactor.sources.bucket.Access`), `.executors.threads`,
 `.executors.processes`, `.alerts.fallback`.
@@ -150,6 +150,8 @@ class Settings(_Group):  # type: ignore[explicit-any]  # pydantic's own
     """The folders of the definitions, relative to the project."""
     stop_timeout: str | float = "30s"
     """How long running attempts may finish when the service is told to stop."""
+    body_timeout: str | float = "30s"
+    """How long the body of a request may take to come in."""
     retention: str | float = "90d"
     """How long the history is kept. The ledger's open part stays for as long as it is open."""
     log_format: Literal["console", "json"] = "console"
@@ -162,7 +164,7 @@ class Settings(_Group):  # type: ignore[explicit-any]  # pydantic's own
     executors: Executors = Executors()
     alerts: Alerts = Alerts()
 
-    @field_validator("stop_timeout", "retention")
+    @field_validator("stop_timeout", "body_timeout", "retention")
     @classmethod
     def _is_a_length(cls, value: str | float) -> str | float:
         try:
@@ -215,6 +217,10 @@ class Settings(_Group):  # type: ignore[explicit-any]  # pydantic's own
     @property
     def stop_seconds(self) -> float:
         return micros(self.stop_timeout) / 1e6
+
+    @property
+    def body_seconds(self) -> float:
+        return micros(self.body_timeout) / 1e6
 
     @property
     def retention_micros(self) -> int:

@@ -27,7 +27,7 @@ from reactor.sources.base import Health
 from reactor.web.auth import Endpoint, Guard, refuse
 from reactor.web.hooks import HookDoor
 from reactor.web.intake import BucketDoor, EventDoor
-from reactor.web.limits import TooLarge, body_of
+from reactor.web.limits import Patience, TooLarge, TooSlow, body_of
 
 PUBLISH_LIMIT = 8 * 1024 * 1024
 """Bytes of one request to `/topics`."""
@@ -210,6 +210,10 @@ def _mended(endpoint: Endpoint) -> Endpoint:
             return await endpoint(request)
         except TooLarge as error:
             return refuse(413, str(error))
+        except TooSlow as error:
+            answer = refuse(408, str(error))
+            answer.headers["connection"] = "close"  # what is left of the body would be taken for the next request's
+            return answer
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return refuse(400, f"The body is not what is asked for here: {error}.")
         except Unreachable as error:
@@ -248,5 +252,7 @@ class Careful:
         await self._app(scope, receive, sent)
 
 
-def make_app(app: App, guard: Guard) -> Starlette:
-    return Starlette(routes=app.routes(guard), middleware=[Middleware(Careful)])
+def make_app(app: App, guard: Guard, body_seconds: float) -> Starlette:
+    """`body_seconds`: how long a request's body may take."""
+    patience = Middleware(Patience, seconds=body_seconds)
+    return Starlette(routes=app.routes(guard), middleware=[Middleware(Careful), patience])

@@ -92,7 +92,7 @@ class Runner:
         hooks = HookDoor(lambda: made.sources.http, self.settings.root, made.clock, refusals)
         app = App(self, made.commands, events, buckets, hooks, self.publisher.publish)
         guard = Guard(self.token, frozenset(self.settings.hosts))
-        self._web = Web(make_app(app, guard), sock)
+        self._web = Web(make_app(app, guard, self.settings.body_seconds), sock)
         self._web.start()
         self._beside = [
             asyncio.create_task(self._heart.run(), name="heart"),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +52,12 @@ class Door:
         return await self.client.post("/events", headers=headers, json={"order": order})
 
 
-@pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    flags = {"port": 0, "kafka.servers": "embedded", "stop_timeout": "0s"}
-    settings = load_settings(tmp_path, mode="dev", flags=flags, environ={}).settings
-    runner = await make_service(settings, Definitions(tmp_path, (), graph(), {}, ()))
+@asynccontextmanager
+async def opened(root: Path, **more: str) -> AsyncIterator[Door]:
+    """`more`: settings of its own."""
+    flags = {"port": 0, "kafka.servers": "embedded", "stop_timeout": "0s", **more}
+    settings = load_settings(root, mode="dev", flags=flags, environ={}).settings
+    runner = await make_service(settings, Definitions(root, (), graph(), {}, ()))
     await runner.open()
     bearer = {"authorization": f"Bearer {runner.token}"}
     try:
@@ -66,3 +68,9 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
             yield Door(runner, client, stranger)
     finally:
         await runner.close()
+
+
+@pytest.fixture
+async def door(tmp_path: Path) -> AsyncIterator[Door]:
+    async with opened(tmp_path) as door:
+        yield door
